@@ -1,0 +1,56 @@
+"""The answer of a registration: where each fixed point lies in the moving image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grid import Grid, apply_matrix
+
+
+@dataclass(frozen=True, eq=False)
+class BSplineField:
+    """Cubic B-spline displacement field.
+
+    Convention: ``grid`` places the control points (LPS mm); ``coefficients`` are (n, [D, ]H, W) displacements in LPS mm,
+    vector order x, y[, z]. The three outermost layers of control points are zero, so that the field fades to zero, with
+    two continuous derivatives, at the border of its domain (control points 1 to N - 2 of each axis); outside it is zero.
+    ITK and VTK differ outside the domain; with the fading they agree.
+    """
+
+    grid: Grid
+    coefficients: np.ndarray
+
+    def displacement(self, points) -> np.ndarray:
+        """Displacement (..., n) in LPS mm at points (..., n) in LPS mm."""
+        from .bspline import field_at_points
+
+        return field_at_points(self.coefficients, self.grid, points)
+
+
+@dataclass(frozen=True, eq=False)
+class SpatialTransform:
+    """x -> linear (x + u(x)), from fixed to moving points, LPS mm (ITK's direction; *from parent* in MRML).
+
+    ``linear`` is the (n+1, n+1) matrix ``fixedToMoving_LPS``; ``residual`` is u, None for a linear transform.
+    """
+
+    linear: np.ndarray
+    residual: BSplineField | None = None
+
+    @property
+    def ndim(self) -> int:
+        return self.linear.shape[0] - 1
+
+    def map_points(self, points) -> np.ndarray:
+        """Fixed points (..., n) to moving points (..., n), LPS mm."""
+        points = np.asarray(points, dtype=float)
+        if self.residual is not None:
+            points = points + self.residual.displacement(points)
+        return apply_matrix(self.linear, points)
+
+    def displacement(self, grid: Grid) -> np.ndarray:
+        """Total displacement T(x) - x at every voxel of ``grid``, (*grid.shape, n) float64, LPS mm."""
+        points = grid.points()
+        return self.map_points(points) - points
