@@ -1,0 +1,154 @@
+import struct
+from pathlib import Path
+
+import builders
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data.images import from_sitk, read_image, read_labels, to_sitk, write_image
+from ISTNRegistrationLib.data.nifti import missing_bytes
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), builders.CASES, ids=builders.CASE_IDS)
+def test_sitk_and_volume_agree_on_where_voxels_lie(ndim, orientation):
+    grid = builders.make_grid(ndim, orientation)
+    volume = builders.blob_volume(grid)
+    image = to_sitk(volume)
+    index = [3, 5, 7][:ndim]
+    assert np.allclose(image.TransformIndexToPhysicalPoint(index), grid.index_to_physical(index), atol=1e-12)
+    assert image[index] == volume.array[tuple(index[::-1])]
+    back = from_sitk(image)
+    assert back.grid == grid
+    assert np.array_equal(back.array, volume.array)
+
+
+@pytest.mark.parametrize("extension", [".nii.gz", ".nrrd", ".mha"])
+@pytest.mark.parametrize(("ndim", "orientation"), builders.CASES, ids=builders.CASE_IDS)
+def test_a_file_gives_back_voxels_geometry_and_dtype(tmp_path, ndim, orientation, extension):
+    volume = builders.blob_volume(builders.make_grid(ndim, orientation), dtype=np.int16)
+    write_image(tmp_path / f"image{extension}", volume)
+    back = read_image(tmp_path / f"image{extension}")
+    assert back.array.dtype == np.int16
+    assert np.array_equal(back.array, volume.array)
+    assert np.allclose(back.grid.matrix, volume.grid.matrix, atol=1e-4)
+    assert back.name == f"image{extension}"
+
+
+def test_channels_become_the_components_of_a_vector_image():
+    grid = builders.make_grid()
+    maps = np.stack([builders.blob_volume(grid, seed).array for seed in range(3)])
+    image = to_sitk(Volume(maps, grid))
+    assert image.GetNumberOfComponentsPerPixel() == 3
+    assert np.array_equal(sitk.GetArrayFromImage(image)[..., 2], maps[2])
+
+
+def test_a_fourth_axis_of_one_voxel_is_dropped(tmp_path):
+    sitk.WriteImage(sitk.Image([5, 6, 7, 1], sitk.sitkInt16), str(tmp_path / "a.nii.gz"))
+    assert read_image(tmp_path / "a.nii.gz").grid.size == (5, 6, 7)
+
+
+def test_a_series_of_volumes_is_refused(tmp_path):
+    sitk.WriteImage(sitk.Image([5, 6, 7, 2], sitk.sitkInt16), str(tmp_path / "a.nii.gz"))
+    with pytest.raises(InputError, match="too many dimensions.*5, 6, 7, 2"):
+        read_image(tmp_path / "a.nii.gz")
+
+
+@pytest.mark.parametrize("kind", [sitk.sitkVectorUInt8, sitk.sitkComplexFloat32])
+def test_colour_and_complex_images_are_refused(kind):
+    image = sitk.Image([5, 6, 7], kind, 3) if kind == sitk.sitkVectorUInt8 else sitk.Image([5, 6, 7], kind)
+    with pytest.raises(InputError, match="not a scalar image"):
+        from_sitk(image, "photo")
+
+
+def test_a_colour_picture_is_refused(tmp_path):
+    sitk.WriteImage(sitk.Image([8, 9], sitk.sitkVectorUInt8, 3), str(tmp_path / "photo.png"))
+    with pytest.raises(InputError, match="photo.png.*not a scalar image"):
+        read_image(tmp_path / "photo.png")
+
+
+def test_sheared_axes_are_refused():
+    image = sitk.Image([5, 6], sitk.sitkFloat32)
+    image.SetDirection([1.0, 0.3, 0.0, 1.0])
+    with pytest.raises(InputError, match="sheared"):
+        from_sitk(image)
+
+
+@pytest.mark.parametrize("content", [b"not an image", b""])
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nrrd", "a.dcm", "a"])
+def test_a_corrupt_file_gives_one_clear_line(tmp_path, content, name):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match="cannot be read") as caught:
+        read_image(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.999])
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.nrrd", "a.mha"])
+def test_a_truncated_file_is_refused(tmp_path, name, keep):
+    write_image(tmp_path / name, builders.blob_volume(builders.make_grid()))
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[: int(len(data) * keep)])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["<", ">"])
+def test_a_nifti_2_file_of_either_byte_order_is_measured_by_its_header(tmp_path, kind):
+    header = bytearray(544)
+    struct.pack_into(kind + "i", header, 0, 540)
+    struct.pack_into(kind + "h", header, 14, 16)
+    struct.pack_into(kind + "8q", header, 16, 3, 4, 5, 6, 1, 1, 1, 1)
+    struct.pack_into(kind + "q", header, 168, 544)
+    (tmp_path / "a.nii").write_bytes(bytes(header) + bytes(4 * 5 * 6 * 2 - 7))
+    assert missing_bytes(tmp_path / "a.nii") == 7
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="no such file.*nowhere.nii"):
+        read_image(tmp_path / "nowhere.nii")
+
+
+def test_labels_stored_as_floats_become_integers(tmp_path):
+    grid = builders.make_grid()
+    labels = np.round(builders.blob_volume(grid).array / 10)
+    write_image(tmp_path / "labels.nrrd", Volume(labels, grid))
+    back = read_labels(tmp_path / "labels.nrrd")
+    assert back.array.dtype == np.int32
+    assert np.array_equal(back.array, labels)
+
+
+def test_labels_with_fractions_are_refused(tmp_path):
+    write_image(tmp_path / "image.nrrd", builders.blob_volume(builders.make_grid()))
+    with pytest.raises(InputError, match="whole numbers"):
+        read_labels(tmp_path / "image.nrrd")
+
+
+@pytest.mark.parametrize("name", ["missing/a.nii.gz", "a.unknown", "a.mhd", "a.png"])
+def test_an_output_that_cannot_be_written_leaves_nothing(tmp_path, name):
+    with pytest.raises(InputError, match="Output image"):
+        write_image(tmp_path / name, builders.blob_volume(builders.make_grid()))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_keeps_the_older_file(tmp_path, monkeypatch):
+    volume = builders.blob_volume(builders.make_grid())
+    write_image(tmp_path / "a.nii.gz", volume)
+    before = (tmp_path / "a.nii.gz").read_bytes()
+
+    def broken(image, name, **options):
+        Path(name).write_bytes(b"half")
+        raise RuntimeError("sitk::ERROR: disk full")
+
+    monkeypatch.setattr(sitk, "WriteImage", broken)
+    with pytest.raises(InputError, match="disk full"):
+        write_image(tmp_path / "a.nii.gz", volume)
+    assert (tmp_path / "a.nii.gz").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.nii.gz"]
+
+
+def test_masks_are_written_as_uint8(tmp_path):
+    grid = builders.make_grid()
+    write_image(tmp_path / "mask.nii.gz", Volume(builders.blob_volume(grid).array > 20, grid))
+    assert read_image(tmp_path / "mask.nii.gz").array.dtype == np.uint8
