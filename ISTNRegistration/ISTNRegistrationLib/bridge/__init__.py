@@ -1,0 +1,1 @@
+"""MRML nodes to volumes and results to MRML nodes."""

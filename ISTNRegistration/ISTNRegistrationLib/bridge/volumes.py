@@ -1,0 +1,162 @@
+"""MRML volumes, label maps and segments to ``Volume``, and back. The nodes that are read are never changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
+
+from ..core.errors import InputError
+from ..core.grid import Grid, apply_matrix
+from ..core.volume import Volume
+
+RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
+MAX_SHEAR = 1e-3  # largest cosine between two image axes that still counts as a right angle (NIfTI headers are float32)
+
+
+def volumeFromNode(node) -> Volume:
+    """Volume (LPS mm) of a scalar volume or label map node, where it lies in the world; the voxels are copied.
+
+    Convention: a linear parent transform that keeps the axes at right angles is folded into the grid.
+
+    Raises:
+        InputError: no node, no voxels, more than one component, a shearing or a non-linear parent transform.
+    """
+    who = _describe(node)
+    if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
+        got = "nothing" if node is None else node.GetClassName()
+        raise InputError(who, "it is not a scalar volume", "a scalar volume or label map node", got, "Select a volume")
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise InputError(who, "it is empty", "a volume with voxels", "a node without image data", "Load its image")
+    components = image.GetNumberOfScalarComponents()
+    if components != 1:
+        todo = "Convert colour or vectors to one channel (module Vector to Scalar Volume)"
+        raise InputError(who, "it is not a scalar image", "one component", str(components), todo)
+    grid = Grid.from_matrix(image.GetDimensions(), _ijkToWorldLps(node, who))
+    array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(grid.shape).copy()
+    return Volume(array, grid, node.GetName())
+
+
+def volumeFromSegment(segmentationNode, segmentId: str, grid: Grid) -> Volume:
+    """One segment (0 or 1, uint8) at the voxels of ``grid`` (LPS mm), by nearest neighbour, under any parent transform.
+
+    The segment's own labels are looked up point by point. Slicer's resampling (5.11 to 5.13) cuts oblique segmentations
+    under a non-linear transform: it maps only two corners of their box.
+
+    Raises:
+        InputError: no such segment, or the segmentation has no binary labelmap representation.
+    """
+    who = f"Segment '{segmentId}' of {_describe(segmentationNode)}"
+    labels = slicer.vtkOrientedImageData()
+    known = segmentationNode.GetSegmentation().GetSegment(segmentId) is not None
+    if not known or not segmentationNode.GetBinaryLabelmapRepresentation(segmentId, labels):
+        got = "a segment without one" if known else "no such segment"
+        todo = "Create the binary labelmap representation in the Segmentations module"
+        raise InputError(who, "it cannot be read", "a segment with a binary labelmap", got, todo)
+    array = np.zeros(grid.shape, dtype=np.uint8)
+    if labels.GetNumberOfPoints() > 0:
+        fromWorld = worldTransform(segmentationNode.GetParentTransformNode(), fromWorld=True)
+        for k in range(grid.shape[0]):  # slab by slab, so that a big grid needs little memory
+            index = np.indices((1, *grid.shape[1:])).reshape(3, -1)[::-1].T + [0, 0, k]
+            array[k] = _labelsAt(labels, fromWorld, grid.index_to_physical(index)).reshape(grid.shape[1:])
+    return Volume(array, grid, segmentationNode.GetSegmentation().GetSegment(segmentId).GetName())
+
+
+def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLScalarVolumeNode"):
+    """New volume node (RAS) holding a copy of a one-channel 3-D ``volume``, with a display node."""
+    array = _writable(volume.channels)
+    if volume.grid.ndim != 3 or len(array) != 1:
+        got = f"{volume.grid.ndim}-D, {len(array)} channels"
+        raise InputError(f"Volume '{volume.name}'", "it does not fit a node", "3-D, one channel", got)
+    image = vtk.vtkImageData()
+    image.SetDimensions(*volume.grid.size)
+    kind = get_vtk_array_type(array.dtype)
+    image.GetPointData().SetScalars(numpy_to_vtk(array.reshape(-1), deep=True, array_type=kind))
+    node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
+    node.SetIJKToRASMatrix(vtkMatrix(RAS_TO_LPS @ volume.grid.matrix))
+    node.SetAndObserveImageData(image)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def worldTransform(transformNode, fromWorld: bool):
+    """vtkGeneralTransform between a transform node's space and the world (RAS); the identity for None."""
+    general = vtk.vtkGeneralTransform()
+    world, node = (None, transformNode) if fromWorld else (transformNode, None)
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(world, node, general)
+    return general
+
+
+def vtkMatrix(array) -> vtk.vtkMatrix4x4:
+    """numpy (4, 4) to vtkMatrix4x4."""
+    matrix = vtk.vtkMatrix4x4()
+    matrix.DeepCopy(np.asarray(array, dtype=float).ravel())
+    return matrix
+
+
+def numpyMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
+    """vtkMatrix4x4 to numpy (4, 4)."""
+    return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
+
+
+def transformPoints(transform, points) -> np.ndarray:
+    """Map points (N, 3) with a vtkAbstractTransform, in its own frame (RAS), in double precision."""
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    source.SetDataTypeToDouble()
+    target.SetDataTypeToDouble()
+    source.SetData(numpy_to_vtk(np.ascontiguousarray(points, dtype=np.float64), deep=True))
+    transform.TransformPoints(source, target)
+    return vtk_to_numpy(target.GetData()).copy()
+
+
+def _describe(node) -> str:
+    return "The input node" if node is None else f"Node '{node.GetName()}'"
+
+
+def _ijkToWorldLps(node, who: str) -> np.ndarray:
+    """Index to LPS mm of a volume node, its parent transforms included."""
+    ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(ijkToRas)
+    parent = node.GetParentTransformNode()
+    if parent is not None and not parent.IsTransformToWorldLinear():
+        todo = "Harden the transform on a copy of the volume (Transforms module) and use the copy"
+        raise InputError(who, "it is under a non-linear transform", "a linear one or none", parent.GetName(), todo)
+    if parent is not None:
+        parent.GetMatrixTransformToWorld(toWorld)
+    matrix = RAS_TO_LPS @ numpyMatrix(toWorld) @ numpyMatrix(ijkToRas)
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if not np.isfinite(matrix).all() or lengths.min() == 0:
+        raise InputError(who, "its axes are impossible", "finite, non-zero spacing", f"{lengths} mm")
+    axes = matrix[:3, :3] / lengths
+    shear = np.abs(axes.T @ axes - np.eye(3)).max()
+    if shear > MAX_SHEAR:
+        todo = "Harden the transform on a copy of the volume and resample it (module Resample Scalar Volume)"
+        raise InputError(who, "its axes are sheared", "axes at right angles", f"a cosine of {shear:.3g}", todo)
+    return matrix
+
+
+def _labelsAt(labels, fromWorld, pointsLps) -> np.ndarray:
+    """Nearest labels (> 0) of a vtkOrientedImageData at world points (N, 3) in LPS mm; 0 outside."""
+    points = transformPoints(fromWorld, np.asarray(pointsLps) * RAS_TO_LPS.diagonal()[:3])
+    worldToImage = vtk.vtkMatrix4x4()
+    labels.GetWorldToImageMatrix(worldToImage)
+    index = np.rint(apply_matrix(numpyMatrix(worldToImage), points)).astype(int)
+    low, high = np.reshape(labels.GetExtent(), (3, 2)).T
+    inside = ((index >= low) & (index <= high)).all(axis=1)
+    array = vtk_to_numpy(labels.GetPointData().GetScalars()).reshape((high - low + 1)[::-1])
+    x, y, z = (index[inside] - low).T
+    found = np.zeros(len(index), dtype=np.uint8)
+    found[inside] = array[z, y, x] > 0
+    return found
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """Contiguous array of a type that MRML can hold and write to a file."""
+    kinds = {"bool": "uint8", "int8": "int16", "float16": "float32"}
+    target = kinds.get(array.dtype.name, array.dtype)
+    if array.dtype.name in ("int64", "uint64"):  # MRML has no portable 64-bit integers
+        fits = array.size == 0 or (np.iinfo(np.int32).min <= array.min() and array.max() <= np.iinfo(np.int32).max)
+        target = "int32" if fits else "float64"
+    return np.ascontiguousarray(array, dtype=target)

@@ -1,0 +1,1 @@
+from harness.fixtures import scene  # noqa: F401
