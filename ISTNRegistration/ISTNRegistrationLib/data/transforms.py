@@ -1,0 +1,146 @@
+"""Transform files that SimpleITK, ITK and Slicer read (.h5, .tfm), from and to a SpatialTransform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.transform import BSplineField, SpatialTransform
+from .files import existing_file, one_line, write_atomically
+
+EXTENSIONS = (".h5", ".tfm", ".txt")
+CUBIC = 3
+MAX_CONDITION = 1e6  # ratio of the largest to the smallest stretch beyond which a matrix maps a volume onto a plane
+
+
+def write_transform(path, transform: SpatialTransform) -> None:
+    """Write fixed -> moving points, LPS mm; the file appears whole or not at all.
+
+    Raises:
+        InputError: the extension is not one of ``EXTENSIONS``, or the place cannot be written to.
+    """
+    who = f"Output transform '{path}'"
+    if Path(path).suffix.lower() not in EXTENSIONS:
+        todo = "Use .h5 (compact) or .tfm (text)"
+        raise InputError(who, "the format is unknown", " or ".join(EXTENSIONS), Path(path).suffix or "none", todo)
+    written = to_sitk_transform(transform)
+    write_atomically(path, lambda name: sitk.WriteTransform(written, name), who)
+
+
+def read_transform(path) -> SpatialTransform:
+    """Read a transform of the form x -> L (x + u(x)): linear parts, then at most one cubic B-spline applied first.
+
+    Raises:
+        InputError: no such file, not a transform, or a transform of another form.
+    """
+    return from_sitk_transform(_read(path), _who(path))
+
+
+def read_linear(path) -> np.ndarray:
+    """Read the (n+1, n+1) LPS matrix fixed -> moving from a file of linear transforms.
+
+    Raises:
+        InputError: no such file, not a transform, a non-linear one, or a matrix that cannot be inverted.
+    """
+    return linear_matrix(_read(path), _who(path))
+
+
+def to_sitk_transform(transform: SpatialTransform) -> sitk.Transform:
+    """The same mapping as an ``AffineTransform`` (centre 0), or a ``CompositeTransform`` of it and a B-spline.
+
+    Convention: ITK applies the transform added last first, so the B-spline x -> x + u(x) stands last.
+    """
+    n = transform.ndim
+    affine = sitk.AffineTransform(n)
+    affine.SetMatrix(np.ravel(transform.linear[:n, :n]).tolist())
+    affine.SetTranslation(np.asarray(transform.linear[:n, n], dtype=float).tolist())
+    if transform.residual is None:
+        return affine
+    return sitk.CompositeTransform([affine, _to_sitk_bspline(transform.residual)])
+
+
+def from_sitk_transform(transform: sitk.Transform, who: str = "Transform") -> SpatialTransform:
+    """A SimpleITK transform as a SpatialTransform.
+
+    Raises:
+        InputError: it is not made of linear parts and at most one cubic B-spline that is applied first.
+    """
+    parts = _leaves(transform)
+    residual = None
+    if parts and isinstance(parts[-1], sitk.BSplineTransform):
+        residual = _from_sitk_bspline(parts.pop(), who)
+    linear = np.eye(transform.GetDimension() + 1)
+    for part in parts:
+        linear = linear @ linear_matrix(part, who)
+    return SpatialTransform(linear, residual)
+
+
+def linear_matrix(transform: sitk.Transform, who: str = "Transform") -> np.ndarray:
+    """The (n+1, n+1) LPS matrix of any linear SimpleITK transform.
+
+    Raises:
+        InputError: it is not linear, or cannot be inverted.
+    """
+    n = transform.GetDimension()
+    todo = "Give an affine, rigid or translation transform"
+    if not transform.IsLinear():
+        raise InputError(who, "it is not linear", "a linear transform", _names(transform), todo)
+    offset = np.asarray(transform.TransformPoint([0.0] * n))
+    matrix = np.eye(n + 1)
+    matrix[:n, n] = offset
+    matrix[:n, :n] = np.stack([transform.TransformPoint(axis.tolist()) - offset for axis in np.eye(n)], axis=1)
+    if not np.isfinite(matrix).all() or np.linalg.cond(matrix[:n, :n]) > MAX_CONDITION:
+        raise InputError(who, "it cannot be inverted", "an invertible matrix", str(matrix[:n, :n].tolist()), todo)
+    return matrix
+
+
+def _who(path) -> str:
+    return f"Transform '{Path(path).name}'"
+
+
+def _read(path) -> sitk.Transform:
+    name = existing_file(path, _who(path))
+    try:
+        return sitk.ReadTransform(name)
+    except RuntimeError as error:
+        todo = "Give a transform file written by ITK, SimpleITK, ANTs or Slicer"
+        raise InputError(_who(path), "it cannot be read", "a transform file", one_line(error), todo) from error
+
+
+def _leaves(transform: sitk.Transform) -> list[sitk.Transform]:
+    """The parts of a (nested) composite in ITK's order: the last is applied first."""
+    transform = transform.Downcast()
+    if isinstance(transform, sitk.CompositeTransform):
+        parts = [transform.GetNthTransform(i) for i in range(transform.GetNumberOfTransforms())]
+        return [leaf for part in parts for leaf in _leaves(part)]
+    return [transform]
+
+
+def _names(transform: sitk.Transform) -> str:
+    return " + ".join(part.GetName() for part in _leaves(transform))
+
+
+def _to_sitk_bspline(field: BSplineField) -> sitk.BSplineTransform:
+    images = []
+    for component in np.asarray(field.coefficients, dtype=np.float64):
+        image = sitk.GetImageFromArray(component)
+        image.SetSpacing(field.grid.spacing)
+        image.SetOrigin(field.grid.origin)
+        image.SetDirection(np.ravel(field.grid.direction).tolist())
+        images.append(image)
+    return sitk.BSplineTransform(images, CUBIC)
+
+
+def _from_sitk_bspline(transform: sitk.BSplineTransform, who: str) -> BSplineField:
+    if transform.GetOrder() != CUBIC:
+        todo = "Give a cubic B-spline"
+        raise InputError(who, "the B-spline has another order", str(CUBIC), str(transform.GetOrder()), todo)
+    images = transform.GetCoefficientImages()
+    n = len(images)
+    axes = tuple(tuple(row) for row in np.reshape(images[0].GetDirection(), (n, n)).tolist())
+    grid = Grid(images[0].GetSize(), images[0].GetSpacing(), images[0].GetOrigin(), axes)
+    return BSplineField(grid, np.stack([sitk.GetArrayFromImage(image) for image in images]))
