@@ -1,0 +1,43 @@
+"""How good a registration is: overlap of structures, and where the transform folds space."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .grid import Grid
+from .transform import SpatialTransform
+
+
+def dice(first, second) -> float:
+    """Dice overlap 2 |A and B| / (|A| + |B|) of two masks of one shape (array or tensor); NaN when both are empty."""
+    first, second = np.asarray(first, dtype=bool), np.asarray(second, dtype=bool)
+    total = int(first.sum()) + int(second.sum())
+    return 2.0 * int((first & second).sum()) / total if total else float("nan")
+
+
+def label_dice(first, second, labels) -> dict[int, float]:
+    """Dice of each of ``labels`` in two label maps of one shape; NaN for a label that neither has."""
+    first, second = np.asarray(first), np.asarray(second)
+    return {int(label): dice(first == label, second == label) for label in labels}
+
+
+def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray:
+    """Volume change of ``transform`` (fixed -> moving) at every voxel of ``grid``, ``grid.shape``.
+
+    det dT/dx by central differences between neighbouring voxels (one-sided at the border): what two voxels apart on the
+    grid does to the space between them. 1 where volume is kept, 0 or less where space folds.
+    """
+    points = transform.map_points(grid.points())  # (*shape, n)
+    axes = range(grid.ndim)
+    by_index = np.stack([np.gradient(points, axis=axis) for axis in reversed(axes)], axis=-1)  # d point / d x, y[, z]
+    return np.linalg.det(by_index) / np.linalg.det(grid.matrix[:-1, :-1])
+
+
+def folded_voxels(transform: SpatialTransform, grid: Grid) -> int:
+    """How many voxels of ``grid`` the transform folds or flattens (Jacobian determinant <= 0).
+
+    A mirror in the linear part is no folding: the sign of its determinant is taken out.
+    """
+    if transform.residual is None:
+        return 0
+    return int((jacobian_determinants(SpatialTransform(np.eye(grid.ndim + 1), transform.residual), grid) <= 0).sum())
