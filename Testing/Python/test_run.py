@@ -232,7 +232,9 @@ def test_anything_but_demo_and_test_shows_the_usage(run, capsys, arguments, code
 
 
 def test_an_old_python_can_read_run_py_far_enough_to_be_told():
-    ast.parse((ROOT / "run.py").read_text(encoding="utf-8"), feature_version=(3, 6))
+    text = (ROOT / "run.py").read_text(encoding="utf-8")
+    ast.parse(text, feature_version=(3, 6))
+    assert "from __future__" not in text  # `annotations` came with 3.7
 
 
 def test_the_requirements_pin_what_slicer_and_torch_must_be():
