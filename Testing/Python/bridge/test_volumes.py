@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import slicer
 import vtk
+from builders import affine_matrix, blob_volume, bspline_field, direction
 from harness.fixtures import node_ids
-from harness.geometry import FLIP, GRIDS, OBLIQUE, affine_matrix, points_in, smooth_field, smooth_volume
+from harness.geometry import FLIP, GRIDS, points_in
 from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
 from ISTNRegistrationLib.bridge.volumes import (
     RAS_TO_LPS,
@@ -22,7 +23,7 @@ every_grid = pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 
 @every_grid
 def test_a_volume_survives_the_way_into_a_node_and_back(scene, grid):
-    volume = smooth_volume(grid, name="brain")
+    volume = blob_volume(grid)
     back = volumeFromNode(nodeFromVolume(scene, volume, "brain"))
     assert np.array_equal(back.array, volume.array) and back.name == "brain"
     np.testing.assert_allclose(back.grid.matrix, grid.matrix, atol=1e-12)
@@ -30,10 +31,10 @@ def test_a_volume_survives_the_way_into_a_node_and_back(scene, grid):
 
 @every_grid
 def test_a_voxel_lies_where_slicer_says_it_lies(scene, grid):
-    node = nodeFromVolume(scene, smooth_volume(grid), "image")
+    node = nodeFromVolume(scene, blob_volume(grid), "image")
     ijk_to_ras = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(ijk_to_ras)
-    array = smooth_volume(grid).array
+    array = blob_volume(grid).array
     for index in ([0, 0, 0], [5, 3, 9]):
         np.testing.assert_allclose(apply_matrix(numpyMatrix(ijk_to_ras), index), grid.index_to_physical(index) * FLIP)
         assert node.GetImageData().GetScalarComponentAsDouble(*index, 0) == array[tuple(index[::-1])]
@@ -41,9 +42,9 @@ def test_a_voxel_lies_where_slicer_says_it_lies(scene, grid):
 
 @every_grid
 def test_a_rigid_parent_transform_is_folded_into_the_grid(scene, grid):
-    node = nodeFromVolume(scene, smooth_volume(grid), "image")
+    node = nodeFromVolume(scene, blob_volume(grid), "image")
     to_parent = np.eye(4)
-    to_parent[:3, :3], to_parent[:3, 3] = OBLIQUE, [4, -3, 8]
+    to_parent[:3, :3], to_parent[:3, 3] = direction(3, "oblique"), [4, -3, 8]
     parent = linearTransformNode(scene, np.linalg.inv(to_parent), "parent")
     node.SetAndObserveTransformNodeID(parent.GetID())
     np.testing.assert_allclose(volumeFromNode(node).grid.matrix, to_parent @ grid.matrix, atol=1e-9)
@@ -52,7 +53,7 @@ def test_a_rigid_parent_transform_is_folded_into_the_grid(scene, grid):
 
 
 def test_reading_a_node_copies_its_voxels_and_changes_nothing(scene):
-    node = nodeFromVolume(scene, smooth_volume(GRIDS["oblique"]), "image")
+    node = nodeFromVolume(scene, blob_volume(GRIDS["oblique"]), "image")
     before, modified, ids = slicer.util.arrayFromVolume(node).copy(), node.GetMTime(), node_ids(scene)
     volumeFromNode(node).array[:] = 7
     assert np.array_equal(slicer.util.arrayFromVolume(node), before)
@@ -93,7 +94,7 @@ def color_node(scene):
 
 
 def sheared_node(scene):
-    node = nodeFromVolume(scene, smooth_volume(GRIDS["LPS"]), "image")
+    node = nodeFromVolume(scene, blob_volume(GRIDS["LPS"]), "image")
     matrix = np.eye(4)
     matrix[0, 1] = 0.2
     node.SetAndObserveTransformNodeID(linearTransformNode(scene, matrix, "shear").GetID())
@@ -101,8 +102,8 @@ def sheared_node(scene):
 
 
 def warped_node(scene):
-    node = nodeFromVolume(scene, smooth_volume(GRIDS["LPS"]), "image")
-    node.SetAndObserveTransformNodeID(bsplineTransformNode(scene, smooth_field(GRIDS["LPS"]), "warp").GetID())
+    node = nodeFromVolume(scene, blob_volume(GRIDS["LPS"]), "image")
+    node.SetAndObserveTransformNodeID(bsplineTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp").GetID())
     return node
 
 
@@ -130,7 +131,7 @@ def test_a_volume_with_channels_does_not_become_one_node(scene):
 # ---- segments
 def segmentation_node(scene, grid):
     """Two overlapping segments on ``grid``: a ball and a box."""
-    ball = (np.linalg.norm(grid.points() - grid.center, axis=-1) < 16).astype(np.uint8)
+    ball = (np.linalg.norm(grid.points() - grid.center, axis=-1) < 8).astype(np.uint8)
     box = np.zeros(grid.shape, np.uint8)
     box[4:12, 5:14, 3:16] = 1
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "structures")
@@ -155,17 +156,17 @@ def test_a_segment_on_its_own_grid_is_itself(scene, grid):
 @every_grid
 def test_a_segment_on_another_grid_is_its_nearest_label(scene, grid):
     node, arrays = segmentation_node(scene, grid)
-    other = Grid.centered(grid.center + 1.3, (30, 31, 29), (2.1, 2.0, 2.3))
+    other = Grid.centered(grid.center + 0.7, (30, 31, 29), (1.1, 1.0, 1.2))
     segment = volumeFromSegment(node, node.GetSegmentation().GetNthSegmentID(0), other)
     distance = np.linalg.norm(other.points() - grid.center, axis=-1)
-    assert segment.array[distance < 12].all() and not segment.array[distance > 20].any()
+    assert segment.array[distance < 6].all() and not segment.array[distance > 10].any()
 
 
 @pytest.mark.parametrize("kind", ["linear", "bspline"])
 @every_grid
 def test_a_transformed_segment_is_complete_even_when_oblique(scene, grid, kind):
     node, arrays = segmentation_node(scene, grid)
-    matrix, field = affine_matrix(grid.center), smooth_field(grid)
+    matrix, field = affine_matrix(3, 1, grid.center), bspline_field(grid)
     linear = kind == "linear"
     parent = linearTransformNode(scene, matrix, "T") if linear else bsplineTransformNode(scene, field, "T")
     node.SetAndObserveTransformNodeID(parent.GetID())

@@ -1,0 +1,93 @@
+"""The maps that a registration compared (M', F', warped M') as volume nodes that show up as heat over the anatomy."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+
+from ..core.volume import Volume
+from .volumes import nodeFromVolume
+
+WINDOW = (0.0, 1.0)  # maps are trained towards 0 and 1
+TRANSPARENT_BELOW = 0.15
+OPAQUE_ABOVE = 1e9
+COLORS = 256
+TABLE_NAME = "ISTN heat"
+# Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without colour vision.
+# Built here because Slicer's own Inferno is a file of the desktop application.
+CONTROL_COLORS = (
+    (0.001, 0.000, 0.014),
+    (0.129, 0.047, 0.291),
+    (0.342, 0.062, 0.429),
+    (0.541, 0.135, 0.415),
+    (0.736, 0.216, 0.330),
+    (0.894, 0.353, 0.194),
+    (0.978, 0.558, 0.035),
+    (0.975, 0.798, 0.206),
+    (0.988, 0.998, 0.645),
+)
+MAPS = {"fixed": ("fixed_map", "F'"), "moving": ("moving_map", "M'"), "warped": ("warped_map", "M' warped")}
+
+
+def heatmapNodes(scene, result, channelNames=None) -> dict:
+    """Nodes of a result's three maps, ``"fixed"``, ``"moving"`` and ``"warped"``, all structures in one.
+
+    Args:
+        scene: where the nodes go.
+        result: has ``fixed_map``, ``moving_map`` and ``warped_map``.
+        channelNames: if given, one more node per channel and map, under ``"fixed hippocampus"`` and the like.
+    """
+    nodes = {}
+    for key, (attribute, label) in MAPS.items():
+        maps = getattr(result, attribute)
+        nodes[key] = heatmapNode(scene, combined(maps), label)
+        for channel, name in enumerate(channelNames or ()):
+            volume = Volume(maps.channels[channel], maps.grid, maps.name)
+            nodes[f"{key} {name}"] = heatmapNode(scene, volume, f"{label} {name}")
+    return nodes
+
+
+def combined(maps: Volume) -> Volume:
+    """One channel: the strongest structure at each voxel, the map to look at."""
+    return Volume(np.asarray(maps.channels).max(axis=0), maps.grid, maps.name)
+
+
+def heatmapNode(scene, volume: Volume, name: str):
+    """Scalar volume node of one map, coloured from WINDOW's low to its high end, transparent below the threshold."""
+    node = nodeFromVolume(scene, volume, name)
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(heatColorNode(scene).GetID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(*WINDOW)
+    display.SetThreshold(TRANSPARENT_BELOW, OPAQUE_ABOVE)
+    display.ApplyThresholdOn()
+    return node
+
+
+def heatColorNode(scene):
+    """The scene's heat colour table; made when it is not there yet."""
+    known = scene.GetFirstNode(TABLE_NAME, "vtkMRMLColorTableNode")
+    if known is not None:
+        return known
+    table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", TABLE_NAME)
+    table.SetTypeToUser()
+    table.SetNumberOfColors(COLORS)
+    for number, color in enumerate(heatColors()):
+        table.SetColor(number, f"{number / (COLORS - 1):.2f}", *color, 1.0)
+    return table
+
+
+def heatColors() -> np.ndarray:
+    """(COLORS, 3) red, green, blue from 0 to 1: the control colours, linearly interpolated."""
+    stops = np.linspace(0, 1, len(CONTROL_COLORS))
+    positions = np.linspace(0, 1, COLORS)
+    return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(CONTROL_COLORS)], axis=-1)
+
+
+def addLegend(heatmap, title: str):
+    """Colour legend display node of a heatmap node, at the right edge of the slice views."""
+    legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmap)
+    legend.SetTitleText(title)
+    legend.SetLabelFormat("%.1f")
+    legend.SetNumberOfLabels(6)
+    return legend
