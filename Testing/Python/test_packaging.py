@@ -171,6 +171,19 @@ def test_the_pip_package_holds_every_part_that_needs_no_slicer():
     )
 
 
+def test_the_pip_package_declares_what_it_imports():
+    imported = set()
+    for path in (path for part in ("core", "data", "cli") for path in (LIBRARY / part).rglob("*.py")):
+        for node in ast.walk(ast.parse(read(path))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    text = re.search(r"^dependencies = \[(.*?)\]$", read(ROOT / "pyproject.toml"), re.MULTILINE | re.DOTALL).group(1)
+    declared = {re.match(r"[\w-]+", requirement).group() for requirement in re.findall(r'"([^"]+)"', text)}
+    assert imported - sys.stdlib_module_names - {"tomllib", "ISTNRegistrationLib"} <= declared
+
+
 def test_every_folder_of_the_library_is_a_package_that_imports_nothing():
     for folder in {path.parent for path in LIBRARY.rglob("*.py")}:
         assert (folder / "__init__.py").is_file()
