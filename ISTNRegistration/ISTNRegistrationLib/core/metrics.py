@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .bspline import field_on_grid
 from .grid import Grid
 from .transform import SpatialTransform
 
@@ -27,17 +28,18 @@ def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray
     det dT/dx by central differences between neighbouring voxels (one-sided at the border): what two voxels apart on the
     grid does to the space between them. 1 where volume is kept, 0 or less where space folds.
     """
-    points = transform.map_points(grid.points())  # (*shape, n)
-    axes = range(grid.ndim)
-    by_index = np.stack([np.gradient(points, axis=axis) for axis in reversed(axes)], axis=-1)  # d point / d x, y[, z]
-    return np.linalg.det(by_index) / np.linalg.det(grid.matrix[:-1, :-1])
+    linear = np.linalg.det(transform.linear[:-1, :-1])
+    if transform.residual is None:
+        return np.full(grid.shape, linear)
+    field = field_on_grid(transform.residual.coefficients, transform.residual.grid, grid)  # (*shape, n)
+    by_index = np.stack([np.gradient(field, axis=axis) for axis in reversed(range(grid.ndim))], axis=-1)
+    jacobian = by_index @ np.linalg.inv(grid.matrix[:-1, :-1]) + np.eye(grid.ndim)
+    return linear * np.linalg.det(jacobian)
 
 
 def folded_voxels(transform: SpatialTransform, grid: Grid) -> int:
-    """How many voxels of ``grid`` the transform folds or flattens (Jacobian determinant <= 0).
-
-    A mirror in the linear part is no folding: the sign of its determinant is taken out.
-    """
+    """How many voxels of ``grid`` the residual folds or flattens (Jacobian determinant <= 0); a mirror is no folding."""
     if transform.residual is None:
         return 0
-    return int((jacobian_determinants(SpatialTransform(np.eye(grid.ndim + 1), transform.residual), grid) <= 0).sum())
+    unmirrored = SpatialTransform(np.eye(grid.ndim + 1), transform.residual)
+    return int((jacobian_determinants(unmirrored, grid) <= 0).sum())
