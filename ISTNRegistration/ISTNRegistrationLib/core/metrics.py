@@ -38,7 +38,7 @@ def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray
 
 
 def folded_voxels(transform: SpatialTransform, grid: Grid) -> int:
-    """How many voxels of ``grid`` the residual folds or flattens (Jacobian determinant <= 0); a mirror is no folding."""
+    """How many voxels of ``grid`` the residual folds or flattens (determinant <= 0); a mirror is no folding."""
     if transform.residual is None:
         return 0
     unmirrored = SpatialTransform(np.eye(grid.ndim + 1), transform.residual)
