@@ -6,11 +6,13 @@ In desktop Slicer none of this is needed: the application is there already.
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import types
 from pathlib import Path
 
-os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # no X server is looked for
+if sys.platform == "linux":
+    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")  # no X server is looked for
 
 import slicer  # noqa: E402
 import vtk  # noqa: E402

@@ -1,0 +1,143 @@
+"""``istn train``: from one configuration file to a checkpoint; interrupted runs go on with ``--resume``."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..core.augment import AugmentConfig
+from ..core.checkpoint import save_checkpoint
+from ..core.config import ModelConfig, from_dict
+from ..core.errors import InputError
+from ..core.istn import ISTN
+from ..core.register import pick_device
+from ..core.train import TrainConfig, Trainer
+from ..data.cache import CachedPairs, fingerprint, prepare, read_subjects
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The configuration file: [model], [data], [augment], [training], [card]."""
+
+    model: ModelConfig
+    data: DataConfig
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    training: TrainConfig = field(default_factory=TrainConfig)
+    card: CardConfig = field(default_factory=lambda: CardConfig())
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Subjects' CSV, relative to the configuration file."""
+
+    subjects: str
+
+
+@dataclass(frozen=True)
+class CardConfig:
+    """What a user of the checkpoint must know about the data."""
+
+    title: str = ""
+    data: str = ""
+    license: str = ""
+    credits: str = ""
+
+
+def add_parser(commands) -> None:
+    """Add ``train`` to the ``istn`` command."""
+    parser = commands.add_parser("train", help="train a model on your own data", description=__doc__)
+    parser.add_argument("--config", required=True, type=Path, help="TOML file; see Resources/Configs")
+    parser.add_argument("--output", required=True, type=Path, help="folder for the cache, the state and the checkpoints")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --output")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    parser.set_defaults(run=run)
+
+
+def read_config(path: Path) -> RunConfig:
+    """The configuration of a TOML file.
+
+    Raises:
+        InputError: no such file, not TOML, an unknown or missing key, a wrong type.
+    """
+    if not path.is_file():
+        raise InputError("Configuration", "there is no such file", "a TOML file", str(path))
+    try:
+        return from_dict(RunConfig, tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"Configuration '{path.name}'", "it is not TOML", "key = value lines", str(error)) from error
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train, and leave ``best.h5`` and ``last.h5`` in the output folder."""
+    config = read_config(args.config)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    args.output.mkdir(parents=True, exist_ok=True)
+    source = CachedPairs(_cache(config, args), config.model, config.augment)
+    torch.manual_seed(config.training.seed)
+    trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
+    state = args.output / "state.pt"
+    if args.resume and state.is_file():
+        trainer.load_state(torch.load(state, weights_only=True, map_location="cpu"))
+    with tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
+        trainer.run(source, lambda trainer, values: _after_step(trainer, values, bar, config, args.output))
+
+
+def _cache(config: RunConfig, args: argparse.Namespace) -> Path:
+    """The cache of this configuration; made when missing, or when a source file or the grid has changed."""
+    subjects = read_subjects(args.config.parent / config.data.subjects)
+    path = args.output / "cache.h5"
+    if path.is_file():
+        with h5py.File(path, "r") as file:
+            if file.attrs["fingerprint"] == fingerprint(subjects, config.model):
+                return path
+    with tqdm(total=len(subjects), unit="subject", desc="preparing") as bar:
+        prepare(subjects, config.model, path, lambda done: bar.update())
+    return path
+
+
+def _after_step(trainer: Trainer, values: dict, bar: tqdm, config: RunConfig, output: Path) -> None:
+    bar.update()
+    bar.set_postfix(loss=f"{values['loss']:.5f}")
+    if "val/identity" not in values:
+        return
+    bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
+    partial = output / "state.pt.part"
+    torch.save(trainer.state(), partial)
+    partial.replace(output / "state.pt")
+    card = model_card(trainer, config)
+    save_checkpoint(output / "last.h5", trainer.model, card)
+    best = ISTN(config.model)
+    best.load_state_dict(trainer.best_weights)
+    save_checkpoint(output / "best.h5", best, card)
+
+
+def model_card(trainer: Trainer, config: RunConfig) -> dict:
+    """Provenance that the checkpoint carries."""
+    return {
+        **asdict(config.card),
+        "method": config.model.method,
+        "steps": trainer.step,
+        "seed": config.training.seed,
+        "training": asdict(config.training),
+        "augment": asdict(config.augment),
+        "best_validation_score": trainer.best_score,
+        "history": trainer.history,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,140 @@
+"""Everything that decides how a model looks and what it sees: the configuration that a checkpoint carries."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+
+from .affine import AffineBounds
+from .errors import InputError
+from .grid import Grid
+
+METHODS = ("stn-u", "stn-s", "istn-e", "istn-i")
+TRANSFORMS = ("rigid", "affine", "bspline")
+ANCHORS = ("center_of_mass", "center")
+NORMALIZATIONS = ("percentile", "none")
+PRESETS = ("default", "published")
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One channel of a structure map: the labels that it shows."""
+
+    name: str
+    labels: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """The networks' grid: size (x, y[, z]) voxels, spacing mm, middle = anchor of the fixed image + offset (LPS mm)."""
+
+    size: tuple[int, ...]
+    spacing: tuple[float, ...]
+    anchor: str = "center_of_mass"
+    offset: tuple[float, ...] = ()
+
+    def at(self, anchor_point) -> Grid:
+        """The grid for an image whose anchor is at ``anchor_point`` (LPS mm)."""
+        offset = self.offset or (0.0,) * len(self.size)
+        return Grid.centered([a + o for a, o in zip(anchor_point, offset)], self.size, self.spacing)
+
+
+@dataclass(frozen=True)
+class BSplineConfig:
+    """Control-point spacing and largest displacement in mm; weight of the bending energy in training and refinement."""
+
+    spacing_mm: float = 15.0
+    max_displacement_mm: float = 30.0
+    bending_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class NetConfig:
+    """Networks by preset; widths are features per level of the ``default`` ITN and of the STNs' encoder."""
+
+    preset: str = "default"
+    itn_widths: tuple[int, ...] = (16, 32, 64, 64)
+    stn_widths: tuple[int, ...] = (16, 32, 32)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What a checkpoint needs to rebuild its networks and to see images as in training."""
+
+    method: str
+    transforms: tuple[str, ...]
+    grid: GridConfig
+    channels: tuple[Channel, ...]
+    normalization: str = "percentile"
+    net: NetConfig = field(default_factory=NetConfig)
+    affine: AffineBounds = field(default_factory=AffineBounds)
+    bspline: BSplineConfig = field(default_factory=BSplineConfig)
+
+    def __post_init__(self) -> None:
+        _choose("method", self.method, METHODS)
+        _choose("grid.anchor", self.grid.anchor, ANCHORS)
+        _choose("normalization", self.normalization, NORMALIZATIONS)
+        _choose("net.preset", self.net.preset, PRESETS)
+        for name in self.transforms:
+            _choose("transforms", name, TRANSFORMS)
+        if len(self.grid.size) not in (2, 3) or len(self.grid.spacing) != len(self.grid.size):
+            got = f"size {self.grid.size}, spacing {self.grid.spacing}"
+            raise InputError("Configuration", "the grid is neither 2-D nor 3-D", "2 or 3 numbers each", got)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.grid.size)
+
+    @property
+    def uses_itn(self) -> bool:
+        """Whether there is an ITN; STN-u and STN-s register the images themselves."""
+        return self.method.startswith("istn")
+
+    @property
+    def map_channels(self) -> int:
+        """Channels of the maps that the STN compares."""
+        return len(self.channels) if self.uses_itn else 1
+
+
+def _choose(key: str, value, allowed) -> None:
+    if value not in allowed:
+        raise InputError(f"Configuration key '{key}'", "unknown value", "one of " + ", ".join(allowed), repr(value))
+
+
+def from_dict(kind, data: dict, where: str = ""):
+    """Dataclass ``kind`` from plain data (TOML, JSON); unknown or missing keys and wrong types are errors that name the key.
+
+    Raises:
+        InputError: with the key and the allowed ones.
+    """
+    if not isinstance(data, dict):
+        raise InputError(f"Configuration '{where}'", "it is not a table of keys", "keys and values", repr(data))
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key in data:
+        if key not in fields:
+            raise InputError(f"Configuration key '{where}{key}'", "unknown key", "one of " + ", ".join(fields), repr(key))
+    for name, f in fields.items():
+        if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
+            raise InputError(f"Configuration key '{where}{name}'", "it is missing", "a value", "nothing", f"Add {name}")
+    hints = typing.get_type_hints(kind)
+    return kind(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in data.items()})
+
+
+def _convert(kind, value, where: str):
+    """``value`` as type ``kind``: dataclass, tuple of anything, number, text or true/false; None where allowed."""
+    if isinstance(kind, types.UnionType):
+        kinds = [k for k in typing.get_args(kind) if k is not type(None)]
+        return None if value is None else _convert(kinds[0], value, where)
+    if dataclasses.is_dataclass(kind):
+        return from_dict(kind, value, where + ".")
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise InputError(f"Configuration key '{where}'", "wrong type", "a list", repr(value))
+        return tuple(_convert(typing.get_args(kind)[0], v, where) for v in value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise InputError(f"Configuration key '{where}'", "wrong type", kind.__name__, repr(value))
+    return value

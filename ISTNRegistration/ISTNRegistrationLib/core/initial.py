@@ -1,0 +1,65 @@
+"""Where a registration starts: translations and moments computed from the two images.
+
+Convention: matrices are (n+1, n+1), fixed → moving, LPS mm.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from .config import ModelConfig
+from .errors import InputError
+from .preprocess import anchor_point, foreground
+from .volume import Volume
+
+NAMES = ("auto", "none", "center", "center_of_mass", "moments")
+
+
+def initial_matrix(initial, fixed: Volume, moving: Volume, config: ModelConfig) -> np.ndarray:
+    """Matrix of a named initial alignment, or the given matrix after a check.
+
+    ``auto`` matches what the checkpoint's grid is anchored to (centre of mass or centre); ``moments`` also turns the
+    moving image's principal axes onto the fixed image's (use it for heads that are far from upright).
+
+    Raises:
+        InputError: an unknown name, or a matrix of the wrong shape, not finite or not invertible.
+    """
+    if not isinstance(initial, str):
+        return _checked(np.asarray(initial, dtype=float), config.ndim)
+    if initial not in NAMES:
+        expected = ", ".join(NAMES) + ", rigid or a matrix"
+        raise InputError("Initial alignment", "unknown name", expected, repr(initial), "Pick one of these")
+    if initial == "none":
+        return np.eye(config.ndim + 1)
+    anchor = {"auto": config.grid.anchor, "moments": "center_of_mass"}.get(initial, initial)
+    middle_fixed, middle_moving = anchor_point(fixed, anchor), anchor_point(moving, anchor)
+    matrix = np.eye(config.ndim + 1)
+    if initial == "moments":
+        matrix[:-1, :-1] = _turn(_principal_axes(fixed), _principal_axes(moving))
+    matrix[:-1, -1] = middle_moving - matrix[:-1, :-1] @ middle_fixed
+    return matrix
+
+
+def _checked(matrix: np.ndarray, ndim: int) -> np.ndarray:
+    if matrix.shape != (ndim + 1, ndim + 1) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+        expected = f"an invertible {ndim + 1} x {ndim + 1} matrix, fixed to moving, LPS mm"
+        raise InputError("Initial alignment", "the matrix cannot be used", expected, f"{matrix.tolist()}")
+    return matrix
+
+
+def _principal_axes(volume: Volume) -> np.ndarray:
+    """Axes (columns) of the foreground's second moments, longest last."""
+    points = volume.grid.index_to_physical(foreground(volume)[1].astype(float))
+    return np.linalg.eigh(np.cov(points.T))[1]
+
+
+def _turn(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:
+    """The smallest rotation that takes the fixed axes onto the moving ones; an axis has no sign."""
+    candidates = []
+    for signs in itertools.product((1.0, -1.0), repeat=len(fixed_axes)):
+        rotation = moving_axes @ np.diag(signs) @ fixed_axes.T
+        if np.linalg.det(rotation) > 0:
+            candidates.append(rotation)
+    return max(candidates, key=np.trace)

@@ -1,0 +1,81 @@
+"""Where the networks' grid lies in the world, and how what is found on it becomes transforms and volumes in the world."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .bspline import pad_ring
+from .config import ModelConfig
+from .errors import InputError
+from .grid import Grid, apply_matrix
+from .istn import as_numpy
+from .preprocess import anchor_point, network_input
+from .transform import BSplineField, SpatialTransform
+from .volume import Volume
+from .warp import warp_volume
+
+MIN_VISIBLE = 0.01  # of the networks' grid that must show something of each image
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """The networks' grid in fixed space, and the initial alignment (fixed → moving, LPS mm) through which M is read."""
+
+    grid: Grid
+    initial: np.ndarray
+
+    def transform(self, linear: torch.Tensor, coefficients: torch.Tensor | None, lattice: Grid) -> SpatialTransform:
+        """From the networks' frame (zero in the middle of the grid) to the world: L = initial · A."""
+        to_world = np.eye(self.grid.ndim + 1)
+        to_world[:-1, -1] = self.grid.center
+        total = self.initial @ to_world @ as_numpy(linear) @ np.linalg.inv(to_world)
+        if coefficients is None:
+            return SpatialTransform(total)
+        free = pad_ring(as_numpy(coefficients), self.grid.ndim)
+        return SpatialTransform(total, BSplineField(lattice.moved(to_world), free))
+
+    def fixed_volume(self, maps: torch.Tensor, name: str) -> Volume:
+        """Maps (1, C, *shape) as a volume in fixed space."""
+        return Volume(maps.detach()[0].cpu().numpy(), self.grid, name)
+
+    def moving_volume(self, maps: torch.Tensor, name: str) -> Volume:
+        """Maps (1, C, *shape) as a volume in moving space: moved there as they are, or resampled if the start is not rigid."""
+        volume = self.fixed_volume(maps, name)
+        rotation = self.initial[:-1, :-1]
+        if np.allclose(rotation.T @ rotation, np.eye(self.grid.ndim), atol=1e-6):
+            return Volume(volume.array, self.grid.moved(self.initial), name)
+        corners = [self.grid.index_to_physical(c) for c in itertools.product(*((0, s - 1) for s in self.grid.size))]
+        corners = apply_matrix(self.initial, corners)
+        size = np.ceil(np.ptp(corners, axis=0) / self.grid.spacing).astype(int) + 1
+        middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+        around = Grid.centered(middle, size.tolist(), self.grid.spacing)
+        resampled = warp_volume(volume, SpatialTransform(np.linalg.inv(self.initial)), around)
+        return Volume(resampled.array, around, name)
+
+
+def place(fixed: Volume, initial: np.ndarray, config: ModelConfig) -> Placement:
+    """The networks' grid around the fixed image's anchor."""
+    return Placement(config.grid.at(anchor_point(fixed, config.grid.anchor)), initial)
+
+
+def seen(volume: Volume, placement: Placement, matrix: np.ndarray, config: ModelConfig) -> torch.Tensor:
+    """What the ITN sees of an image, (1, 1, *shape).
+
+    Raises:
+        InputError: nearly nothing of the image lies in the networks' grid.
+    """
+    image = network_input(volume, placement.grid, matrix, config.normalization)
+    if float((image > 0).float().mean()) < MIN_VISIBLE:
+        size = " x ".join(f"{n * s:.0f}" for n, s in zip(placement.grid.size, placement.grid.spacing))
+        raise InputError(
+            f"Image '{volume.name}'",
+            "nothing of it lies where the networks look",
+            f"overlap with the {size} mm around {np.round(placement.grid.center).tolist()} (LPS) of the fixed image",
+            "no overlap",
+            "Choose another initial alignment, for example center_of_mass",
+        )
+    return image

@@ -1,0 +1,92 @@
+"""Sampling images at transformed points: the only place that calls ``grid_sample``."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .grid import Grid
+from .transform import SpatialTransform
+from .volume import Volume
+
+ALIGN_CORNERS = True
+_SLAB_VOXELS = 4_000_000
+
+
+def affine_positions(matrix: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Cube positions (N, *shape, n) of every voxel of ``shape`` mapped by cube matrices (N, n+1, n+1)."""
+    return F.affine_grid(matrix[:, :-1], (len(matrix), 1, *shape), align_corners=ALIGN_CORNERS)
+
+
+def sample(maps: torch.Tensor, positions: torch.Tensor, mode: str = "bilinear", padding: str = "zeros") -> torch.Tensor:
+    """Values (N, C, *shape) of maps (N, C, ...) at cube positions (N, *shape, n), linear (also in 3-D) or nearest.
+
+    On CPUs, torch runs a 3-D sample of one image on one core; halving it along the first axis uses two.
+    """
+    rows = positions.shape[1]
+    if len(maps) > 1 or rows % 2 or maps.device.type != "cpu" or maps.requires_grad:
+        return F.grid_sample(maps, positions, mode=mode, padding_mode=padding, align_corners=ALIGN_CORNERS)
+    halves = positions.reshape(2, rows // 2, *positions.shape[2:])
+    source = maps.expand(2, *maps.shape[1:])
+    values = F.grid_sample(source, halves, mode=mode, padding_mode=padding, align_corners=ALIGN_CORNERS)
+    return values.transpose(0, 1).reshape(1, maps.shape[1], *positions.shape[1:-1])
+
+
+def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="linear", fill: float = 0.0) -> Volume:
+    """The moving image on ``grid`` (usually the fixed image's): value at x is moving(T(x)).
+
+    Args:
+        order: ``"linear"`` (result float32) or ``"nearest"`` (result keeps the type).
+        fill: value where T(x) is more than half a voxel outside the moving image.
+    """
+    source = torch.from_numpy(np.ascontiguousarray(moving.channels, dtype=np.float32))[None]
+    result = np.empty((len(moving.channels), *grid.shape), dtype=np.float32 if order == "linear" else moving.array.dtype)
+    to_index = np.linalg.inv(moving.grid.matrix)
+    rows = max(1, _SLAB_VOXELS // max(1, int(np.prod(grid.shape[1:]))))
+    for start in range(0, grid.shape[0], rows):
+        slab = _slab(grid, start, min(start + rows, grid.shape[0]))
+        index = _moving_index(transform, slab, to_index)
+        values = _at_index(source, index, moving.grid.size, "bilinear" if order == "linear" else "nearest")
+        outside = ((index < -0.5) | (index > np.asarray(moving.grid.size) - 0.5)).any(axis=-1)
+        result[:, start : start + slab.shape[0]] = np.where(outside, fill, values)
+    return Volume(result.reshape(*moving.array.shape[: -grid.ndim], *grid.shape), grid, f"{moving.name} warped")
+
+
+def _slab(grid: Grid, start: int, stop: int) -> Grid:
+    """Rows start to stop of the first array axis (the last index axis)."""
+    first = np.zeros(grid.ndim)
+    first[-1] = start
+    matrix = grid.matrix
+    matrix[:-1, -1] = grid.index_to_physical(first)
+    return Grid.from_matrix((*grid.size[:-1], stop - start), matrix)
+
+
+def _moving_index(transform: SpatialTransform, grid: Grid, to_index: np.ndarray) -> np.ndarray:
+    """Continuous moving indices (*shape, n), float32, of the mapped voxels of ``grid``."""
+    total = to_index @ transform.linear
+    index = affine_index(total @ grid.matrix, grid.shape)
+    if transform.residual is not None:
+        from .bspline import field_on_grid
+
+        field = field_on_grid(transform.residual.coefficients, transform.residual.grid, grid)
+        index += (field @ total[:-1, :-1].T).astype(np.float32)
+    return index
+
+
+def affine_index(matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Every voxel index of ``shape`` mapped by a matrix, (*shape, n) float32, without a table of indices in float64."""
+    n = len(shape)
+    result = np.broadcast_to(matrix[:-1, -1].astype(np.float32), (*shape, n)).copy()
+    for axis in range(n):
+        steps = np.arange(shape[n - 1 - axis])[:, None] * matrix[:-1, axis]
+        view = [1] * n
+        view[n - 1 - axis] = shape[n - 1 - axis]
+        result += steps.astype(np.float32).reshape(*view, n)
+    return result
+
+
+def _at_index(source: torch.Tensor, index: np.ndarray, size: tuple[int, ...], mode: str) -> np.ndarray:
+    scale = 2 / (np.maximum(np.asarray(size), 2) - 1)
+    positions = torch.from_numpy((index * scale - 1).astype(np.float32))[None]
+    return sample(source, positions, mode=mode, padding="border")[0].numpy()

@@ -1,0 +1,183 @@
+"""Registers two brains in real MRML, without the desktop application, and leaves files, a scene and a picture.
+
+Run it as `python3 run.py demo`, which makes the environment that it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "ISTNRegistration")]
+SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
+COLUMNS = ("stage", "seconds", "loss", "agreement", "folded voxels")
+
+
+def main(arguments=None) -> int:
+    """Parse the command line and run the demo; 2 on input that cannot be used."""
+    options = _parser().parse_args(arguments)
+    say("starting the MRML scene ...")
+    from ISTNRegistrationLib.core.errors import InputError
+
+    try:
+        run(options)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(options) -> None:
+    """The demo: images to nodes, registration, nodes to files, scene and picture."""
+    from headless.application import boot
+    from ISTNRegistrationLib.bridge.registration import OutputOptions, computeRegistration, createNodes
+    from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
+    from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+    from ISTNRegistrationLib.data.images import read_image
+
+    started, scene = time.perf_counter(), boot()
+    volumes = [read_image(path) for path in (options.fixed, options.moving)]
+    pair = tuple(nodeFromVolume(scene, volume, volume.name.split(".")[0]) for volume in volumes)
+    checkpoint = load_checkpoint(options.checkpoint)
+    folder = output_folder(options.output)
+    say(f"registering {pair[1].GetName()} to {pair[0].GetName()} with the checkpoint '{checkpoint.name}'")
+    settings, outputs = {"transform": "bspline", "seed": options.seed}, OutputOptions()
+    computation = computeRegistration(pair, checkpoint, settings, outputs, ProgressBar())
+    print_table(computation.result.stages)
+    nodes = createNodes(scene, pair, computation, outputs)
+    say("writing transforms, volumes and heatmaps ...")
+    write_files(folder, computation, checkpoint, pair)
+    say("rendering overview.png with Slicer's slice views ...")
+    write_scene(folder, scene, pair, nodes)
+    say(f"done in {time.perf_counter() - started:.0f} s; see {folder}/overview.png, open {folder}/scene.mrb in Slicer")
+
+
+def output_folder(path: Path) -> Path:
+    """Make the output folder.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    from ISTNRegistrationLib.core.errors import InputError
+
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("Output folder", "it cannot be made", "a writable place", f"{path} ({error})") from error
+    return path
+
+
+class ProgressBar:
+    """One line on the terminal that fills up; one line per stage where the output is no terminal."""
+
+    WIDTH = 28
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, progress) -> None:
+        """Show a Progress of the registration."""
+        if progress.stage != self._stage:
+            self._stage = progress.stage
+            print("" if sys.stdout.isatty() else f"  {progress.stage}", flush=True)
+        if sys.stdout.isatty():
+            filled = self.WIDTH * progress.iteration // max(1, progress.iterations)
+            bar = "#" * filled + "." * (self.WIDTH - filled)
+            line = (
+                f"\r  {progress.stage:<16} [{bar}] {progress.iteration}/{progress.iterations}  loss {progress.loss:.5f}"
+            )
+            print(line, end="", flush=True)
+
+
+def affine_stage(stages):
+    """The last stage whose transform is linear."""
+    return [stage for stage in stages if stage.transform.residual is None][-1]
+
+
+def print_table(stages) -> None:
+    """Print the stages: seconds, loss, structure agreement (Dice of thresholded warped M' against F'), folded voxels."""
+    print("\n\n  {:<18}{:>9}{:>12}{:>12}{:>15}".format(*COLUMNS))
+    for s in stages:
+        print(f"  {s.name:<18}{s.seconds:>9.2f}{s.loss:>12.5f}{s.agreement:>12.3f}{s.folded:>15}")
+    print(flush=True)
+
+
+def write_files(folder: Path, computation, checkpoint, pair) -> None:
+    """Write what other programs read: transforms, warped moving volume, heatmaps, report."""
+    from ISTNRegistrationLib.bridge.heatmaps import combined
+    from ISTNRegistrationLib.data.images import write_image
+    from ISTNRegistrationLib.data.transforms import write_transform
+
+    result = computation.result
+    write_transform(folder / "affine.h5", affine_stage(result.stages).transform)
+    write_transform(folder / "bspline.h5", result.transform)
+    write_image(folder / "moving-warped.nii.gz", computation.warped)
+    for name, maps in (
+        ("fixed", result.fixed_map),
+        ("moving", result.moving_map),
+        ("moving-warped", result.warped_map),
+    ):
+        write_image(folder / f"heatmap-{name}.nii.gz", combined(maps))
+    report = {
+        "fixed": pair[0].GetName(),
+        "moving": pair[1].GetName(),
+        "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
+        "structures": list(computation.channelNames),
+        "stages": [stage_report(stage) for stage in result.stages],
+        "fixed_to_moving_linear_LPS": result.transform.linear.tolist(),
+    }
+    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+
+
+def stage_report(stage) -> dict:
+    """What report.json says about a stage."""
+    numbers = {key: round(float(getattr(stage, key)), 6) for key in ("seconds", "loss", "agreement")}
+    return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
+
+
+def write_scene(folder: Path, scene, pair, nodes) -> None:
+    """Render the picture, put everything on display and save the scene."""
+    from headless.application import writeScene
+    from ISTNRegistrationLib.bridge.transforms import setRegistrationReferences, transformNodeFor
+    from overview import Scenery, drawOverview, presentScene
+
+    stages, name = nodes.result.stages, nodes.transform.GetName()
+    affine, initial = affine_stage(stages), stages[0]
+    affineNode = transformNodeFor(scene, affine.transform, f"{name} affine")
+    setRegistrationReferences(affineNode, *pair)
+    nodes.transform.SetName(f"{name} B-spline")
+    initialNode = transformNodeFor(scene, initial.transform, f"{name} initial")
+    shown = [
+        ("Before", initial, initialNode),
+        ("Affine", affine, affineNode),
+        ("B-spline", stages[-1], nodes.transform),
+    ]
+    scenery = Scenery(scene, *pair, nodes, tuple(shown))
+    drawOverview(scenery, f"{pair[1].GetName()} registered to {pair[0].GetName()}", folder / "overview.png")
+    presentScene(scenery)
+    writeScene(scene, folder / "scene.mrb")
+
+
+def say(text: str) -> None:
+    """Print one line at once."""
+    print(f"[demo] {text}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="run.py demo", description=__doc__.split("\n")[0])
+    parser.add_argument("--fixed", type=Path, default=SAMPLE / "mni152.nii.gz", help="fixed image (default: MNI152)")
+    parser.add_argument(
+        "--moving", type=Path, default=SAMPLE / "colin27.nii.gz", help="moving image (default: Colin27)"
+    )
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
+    parser.add_argument("--checkpoint", default="brain", help="shipped name or path of a checkpoint")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
