@@ -67,8 +67,8 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = ISTNRegistrationLogic()
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.exit)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.enter)
         self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
         self.ui.progressBar.visible = self.ui.cancelButton.visible = False
@@ -79,12 +79,12 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setParameters(None)
         self.removeObservers()
 
-    def enter(self) -> None:
-        """The module is shown."""
+    def enter(self, *_sceneEvent) -> None:
+        """The module is shown, or a new scene begins: follow the parameter node."""
         self._setParameters(self.logic.getParameterNode())
 
-    def exit(self) -> None:
-        """Another module is shown: stop following the parameter node."""
+    def exit(self, *_sceneEvent) -> None:
+        """Another module is shown, or the scene closes: let go of the parameter node."""
         self._setParameters(None)
 
     def onReload(self) -> None:
@@ -93,15 +93,9 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
-    def onSceneStartClose(self, _caller, _event) -> None:
-        """The parameter node is about to go."""
-        self._setParameters(None)
-
-    def onSceneEndClose(self, _caller, _event) -> None:
-        """A new scene: start with default settings."""
-        self._setParameters(self.logic.getParameterNode())
-
     def _setParameters(self, parameters) -> None:
+        if parameters is not None and self.parameters is not None:
+            return
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
             self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)

@@ -99,7 +99,7 @@ def affine_stage(stages):
 
 
 def print_table(stages) -> None:
-    """Print the stages: seconds, loss, structure agreement (Dice of thresholded warped M' against F'), folded voxels."""
+    """Print the stages; agreement is the Dice of thresholded M' under the transform and F'."""
     print("\n\n  {:<18}{:>9}{:>12}{:>12}{:>15}".format(*COLUMNS))
     for s in stages:
         print(f"  {s.name:<18}{s.seconds:>9.2f}{s.loss:>12.5f}{s.agreement:>12.3f}{s.folded:>15}")

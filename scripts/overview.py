@@ -1,4 +1,4 @@
-"""One picture of a registration: before, affine, B-spline, what the network saw, how space was warped; in three planes."""
+"""One picture of a registration, in three planes: before, affine, B-spline, what the network saw, the warped grid."""
 
 from __future__ import annotations
 

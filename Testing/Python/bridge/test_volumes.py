@@ -3,8 +3,8 @@ import pytest
 import slicer
 import vtk
 from builders import affine_matrix, blob_volume, bspline_field, direction
-from harness.fixtures import node_ids
 from harness.geometry import FLIP, GRIDS, points_in
+from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
 from ISTNRegistrationLib.bridge.volumes import (
     RAS_TO_LPS,

@@ -39,6 +39,11 @@ def _attribute(key):
     return property(lambda self: self.property(key), lambda self, value: self.setProperty(key, value))
 
 
+def _members(module):
+    """PySide6 fills its modules on demand: dir() knows all names, vars() does not."""
+    return {key: getattr(module, key) for key in dir(module) if not key.startswith("_")}
+
+
 def _patch():
     plain = QtCore.QObject.__getattribute__
 
@@ -51,7 +56,7 @@ def _patch():
     QtCore.QObject.name = _attribute("objectName")
     QtCore.QObject.className = lambda self: type(self).__name__
     for module in (QtCore, QtGui, QtWidgets):
-        for cls in [c for c in vars(module).values() if isinstance(c, type) and issubclass(c, QtCore.QObject)]:
+        for cls in [c for c in _members(module).values() if isinstance(c, type) and issubclass(c, QtCore.QObject)]:
             meta = cls.staticMetaObject
             for i in range(meta.propertyOffset(), meta.propertyCount()):
                 if meta.property(i).name() not in _NOT_PATCHED:
@@ -77,7 +82,7 @@ def install(stand_ins):
     qt.application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["test"])
     _patch()
     for module in (QtCore, QtGui, QtWidgets, QtUiTools):
-        vars(qt).update({key: value for key, value in vars(module).items() if not key.startswith("_")})
+        vars(qt).update(_members(module))
     _UiLoader.classes = stand_ins
     qt.QUiLoader = _UiLoader
     sys.modules["qt"] = qt

@@ -22,16 +22,19 @@ class qMRMLNodeComboBox(QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._types = None, []
+        self._scene, self._types, self._tags = None, [], []
         self._box = QComboBox()
         QHBoxLayout(self).addWidget(self._box)
         self._box.currentIndexChanged.connect(lambda index: self.currentNodeChanged.emit(self.currentNode()))
 
     def setMRMLScene(self, scene):
-        self._scene = scene
-        for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent):
-            scene.AddObserver(event, self._refresh)
-        self._refresh()
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
+        self._scene, self._tags = scene, []
+        if scene is not None:
+            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent)
+            self._tags = [scene.AddObserver(event, self._refresh) for event in events]
+            self._refresh()
 
     def _refresh(self, caller=None, event=None):
         node = self.currentNode()
@@ -48,7 +51,7 @@ class qMRMLNodeComboBox(QWidget):
             self.currentNodeChanged.emit(self.currentNode())
 
     def currentNode(self):
-        node_id = self._box.currentData()
+        node_id = self._box.itemData(self._box.currentIndex)
         return self._scene.GetNodeByID(node_id) if node_id else None
 
     def setCurrentNode(self, node):

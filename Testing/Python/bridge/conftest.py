@@ -1,1 +1,0 @@
-from harness.fixtures import scene  # noqa: F401

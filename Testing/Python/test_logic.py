@@ -1,0 +1,82 @@
+"""ISTNRegistration.py without a panel: what the module list shows, and the logic that scripts use."""
+
+import importlib.util
+import inspect
+import types
+from pathlib import Path
+
+import pytest
+from harness import scripted
+from harness.scene import node_ids
+from ISTNRegistrationLib.bridge.registration import OutputOptions
+from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
+
+scripted.install()
+import ISTNRegistration as module  # noqa: E402
+
+
+def test_the_module_describes_itself(scene):
+    parent = types.SimpleNamespace()
+    module.ISTNRegistration(parent)
+    assert parent.title == "ISTN Registration" and parent.categories == ["Registration"]
+    assert "heatmaps" in parent.helpText and "MICCAI" in parent.acknowledgementText
+
+
+def test_the_module_file_is_glue():
+    assert len(Path(module.__file__).read_text().splitlines()) < 200
+
+
+def test_the_logic_registers_two_nodes_without_a_panel(scene, pair, checkpoint):
+    seen = []
+    nodes = module.ISTNRegistrationLogic().register(
+        *pair, checkpoint, onProgress=lambda progress: seen.append(progress.stage), transform="affine", iterations=3
+    )
+    assert nodes.transform.IsA("vtkMRMLLinearTransformNode") and nodes.volume is not None
+    assert "affine refined" in seen
+
+
+def test_a_cancelled_registration_leaves_no_trace(scene, pair, checkpoint):
+    def cancel(progress):
+        raise RegistrationCancelled("enough")
+
+    before = node_ids(scene)
+    with pytest.raises(RegistrationCancelled):
+        module.ISTNRegistrationLogic().register(*pair, checkpoint, onProgress=cancel)
+    assert node_ids(scene) == before
+
+
+def test_a_checkpoint_that_is_not_there_is_a_clear_error(scene, pair):
+    before = node_ids(scene)
+    with pytest.raises(InputError, match="no such name or file"):
+        module.ISTNRegistrationLogic().register(*pair, "liver")
+    assert node_ids(scene) == before
+
+
+def test_missing_packages_are_named_before_anything_happens(scene, pair, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="torch"):
+        module.ISTNRegistrationLogic().register(*pair)
+
+
+def test_the_settings_live_in_the_scene(scene):
+    settings = module.ISTNRegistrationLogic().getParameterNode()
+    assert (settings.checkpoint, settings.transform, settings.refine) == ("brain", "affine", "theta")
+    settings.transform = "bspline"
+    assert module.ISTNRegistrationLogic().getParameterNode().transform == "bspline"
+    with pytest.raises(ValueError):
+        settings.transform = "magic"
+
+
+def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
+    from ISTNRegistrationLib.core.refine import MODES
+    from ISTNRegistrationLib.core.register import RegisterOptions
+
+    hints = inspect.get_annotations(module.ISTNRegistrationParameterNode)
+    assert set(hints["refine"].__metadata__[0].choices) == set(MODES)
+    assert RegisterOptions().transform in hints["transform"].__metadata__[0].choices
+
+
+def test_outputs_are_passed_on(scene, pair, checkpoint):
+    outputs = OutputOptions(volume=False, heatmaps=False)
+    nodes = module.ISTNRegistrationLogic().register(*pair, checkpoint, outputs, iterations=2)
+    assert nodes.volume is None and nodes.heatmaps == {}
