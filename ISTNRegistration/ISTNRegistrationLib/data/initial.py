@@ -9,12 +9,12 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.grid import apply_matrix
+from ..core.initial import NAMES
 from ..core.volume import Volume, check_image
 from .files import one_line
 from .images import from_sitk, to_sitk
 from .transforms import linear_matrix, read_linear
 
-NAMES = ("auto", "none", "center", "center_of_mass", "moments")  # resolved by core
 RIGID_VOXELS = 60_000  # about 4 mm for a head: enough for a start, under a second
 HISTOGRAM_BINS = 32
 SHRINK_FACTORS = (3, 2, 1)

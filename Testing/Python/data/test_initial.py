@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
+from ISTNRegistrationLib.core.initial import NAMES
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.initial import NAMES, register_rigid, resolve_initial
+from ISTNRegistrationLib.data.initial import register_rigid, resolve_initial
 from ISTNRegistrationLib.data.transforms import write_transform
 
 IMAGE = builders.blob_volume(builders.make_grid(size=(12, 12, 12)))

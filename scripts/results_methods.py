@@ -1,0 +1,136 @@
+"""The methods of the results table, each a function of one pair that gives a transform fixed -> moving and seconds."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import peers
+import torch
+from ISTNRegistrationLib.core.checkpoint import Checkpoint
+from ISTNRegistrationLib.core.initial import initial_matrix
+from ISTNRegistrationLib.core.placement import place
+from ISTNRegistrationLib.core.preprocess import anchor_point, resample
+from ISTNRegistrationLib.core.register import RegisterOptions, register_maps, register_pair
+from ISTNRegistrationLib.core.soi import structure_map
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data.images import read_image, read_labels
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "brain"
+Answer = tuple[SpatialTransform, float]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One scan of ../shared/data/brain by its file's name."""
+
+    file: str
+    subject: str
+
+    @functools.cached_property
+    def image(self) -> Volume:
+        """Skull-stripped T1w image, 1 mm."""
+        return read_image(DATA / "images" / self.file)
+
+    @functools.cached_property
+    def labels(self) -> Volume:
+        """The 15 sub-cortical structures, 1 to 15."""
+        return read_labels(DATA / "labels_subcortical" / self.file)
+
+    @functools.cached_property
+    def mask(self) -> Volume:
+        """Brain mask."""
+        return read_labels(DATA / "masks" / self.file)
+
+
+@dataclass(frozen=True)
+class Method:
+    """``key`` names it in the files; ``version`` changes when the answers would."""
+
+    key: str
+    version: str
+    run: Callable[[Scan, Scan], Answer]
+
+
+def ordered_pairs(split: str) -> list[tuple[Scan, Scan]]:
+    """All (fixed, moving) of different people of a split; a person's two scans are never paired."""
+    with (DATA / "splits.csv").open(newline="", encoding="utf-8") as file:
+        scans = [Scan(row["file"], row["subject"]) for row in csv.DictReader(file) if row["split"] == split]
+    return [(fixed, moving) for fixed in scans for moving in scans if fixed.subject != moving.subject]
+
+
+def intensity_methods() -> list[Method]:
+    """The start, and SimpleITK on intensities with the settings chosen on develop-val (scripts/peers.py)."""
+    affine, bspline = _version(peers.AFFINE), _version(peers.AFFINE, peers.BSPLINE)
+    return [
+        Method("identity", "1", _centred),
+        Method("intensity_affine", affine, _intensity_affine),
+        Method("intensity_bspline", bspline, _intensity_bspline),
+    ]
+
+
+def network_methods(checkpoint: Checkpoint, initial: str = "auto") -> list[Method]:
+    """ISTN-e one pass and refined, and the best case, for both transforms of ``checkpoint``."""
+    methods = []
+    for transform in ("affine", "bspline"):
+        for mode in ("none", "weights", "theta"):
+            options = RegisterOptions(transform=transform, initial=initial, refine=mode)
+            run = functools.partial(_network, checkpoint, options)
+            version = _version(checkpoint.sha256, transform, mode, options.iterations)
+            methods.append(Method(f"istn_{transform}_{mode}", version, run))
+        run = functools.partial(_best_case, checkpoint, RegisterOptions(transform=transform, initial=initial))
+        methods.append(Method(f"best_{transform}", version, run))
+    return methods
+
+
+def _version(*parts) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:8]
+
+
+def _timed(function, *args) -> Answer:
+    start = time.perf_counter()
+    transform = function(*args)
+    return transform, time.perf_counter() - start
+
+
+@functools.lru_cache(maxsize=1)
+def _intensity_affine(fixed: Scan, moving: Scan) -> Answer:
+    return _timed(peers.register_affine, fixed.image, moving.image, fixed.mask)
+
+
+def _intensity_bspline(fixed: Scan, moving: Scan) -> Answer:
+    affine, first = _intensity_affine(fixed, moving)
+    transform, then = _timed(peers.register_bspline, fixed.image, moving.image, fixed.mask, affine)
+    return transform, first + then
+
+
+def _centred(fixed: Scan, moving: Scan) -> Answer:
+    matrix = np.eye(4)
+    start = time.perf_counter()
+    matrix[:3, 3] = anchor_point(moving.image, "center_of_mass") - anchor_point(fixed.image, "center_of_mass")
+    return SpatialTransform(matrix), time.perf_counter() - start
+
+
+def _network(checkpoint: Checkpoint, options: RegisterOptions, fixed: Scan, moving: Scan) -> Answer:
+    result, seconds = _timed(register_pair, fixed.image, moving.image, checkpoint, options)
+    return result.transform, seconds
+
+
+def _best_case(checkpoint: Checkpoint, options: RegisterOptions, fixed: Scan, moving: Scan) -> Answer:
+    """Our own refinement with the true structure maps in the place of M' and F'."""
+    config = checkpoint.config
+    placement = place(fixed.image, initial_matrix(options.initial, fixed.image, moving.image, config), config)
+    maps = [
+        resample(structure_map(scan.labels, config.channels), placement.grid, matrix)
+        for scan, matrix in ((moving, placement.initial), (fixed, np.eye(4)))
+    ]
+    with torch.no_grad():
+        result, seconds = _timed(register_maps, checkpoint.model, tuple(maps), placement, options)
+    return result.transform, seconds

@@ -1,0 +1,137 @@
+"""docs/results.md from the rows that scripts/results.py has measured."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from pathlib import Path
+
+NAMES = {
+    "identity": "identity after centring",
+    "intensity_affine": "intensity affine (SimpleITK)",
+    "istn_affine_none": "ISTN-e affine, one pass",
+    "istn_affine_weights": "ISTN-e affine, refined (`weights`)",
+    "istn_affine_theta": "ISTN-e affine, refined (`theta`)",
+    "best_affine": "best case affine: true structures registered",
+    "intensity_bspline": "intensity B-spline (SimpleITK)",
+    "istn_bspline_none": "ISTN-e B-spline, one pass",
+    "istn_bspline_weights": "ISTN-e B-spline, refined (`weights`)",
+    "istn_bspline_theta": "ISTN-e B-spline, refined (`theta`)",
+    "best_bspline": "best case B-spline: true structures registered",
+}
+MEASURES = {
+    "dice": ("Dice", 3),
+    "asd_mm": ("ASD mm", 2),
+    "hd95_mm": ("HD95 mm", 2),
+    "union_dice": ("union Dice", 3),
+    "union_asd_mm": ("union ASD mm", 2),
+}
+TEXT = """# Results
+
+Written by `python scripts/results.py`; every pair's numbers are in [results_pairs.csv](results_pairs.csv).
+
+MICCAI 2012 multi-atlas labelling brains, `{split}`: {scans} scans of people that neither training nor any choice
+has seen, all {pairs} ordered pairs of different people. Mean ± standard deviation over the pairs. The moving label
+map is warped by each method's transform with nearest neighbour, by the same code, and compared with the fixed one
+at 1 mm. *Dice*, *ASD* (true symmetric average surface distance: mean over the pooled surface voxels of both masks)
+and *HD95* (the larger of the two directed 95th percentiles) are means over the 15 structures; *union*: all
+structures as one mask, the paper's measure. *Folded*: voxels of the fixed image (about 5 million) with a Jacobian
+determinant of 0 or less, mean.
+
+{table}
+
+{seconds_note}
+
+{differences}
+
+The settings of the intensity methods were chosen on `develop-val` (3 scans, 6 pairs): the candidates and their Dice
+are in [peers_validation.csv](peers_validation.csv), the code in `scripts/peers.py`. The best case is our own
+refinement (`theta`) run on the true structure maps, as many iterations, the same grid and control points: what
+ISTN-e would reach if its maps M' and F' were perfect.
+
+MRI scans originate from the OASIS project; labels provided by Neuromorphometrics, Inc.
+(http://Neuromorphometrics.com/) under academic subscription.
+"""
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file; none if there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def latest(path: Path) -> dict[str, dict[tuple[str, str], dict[str, str]]]:
+    """Per method, per (fixed, moving): the last row, of the method's last version."""
+    rows = read(path)
+    version = {row["method"]: row["version"] for row in rows}
+    table = {}
+    for row in rows:
+        if row["version"] == version[row["method"]]:
+            table.setdefault(row["method"], {})[row["fixed"], row["moving"]] = row
+    return table
+
+
+def write(path: Path, work: Path, split: str) -> None:
+    """Write the results page from ``work``/<split>.csv and, where it was measured, ``work``/<split>_seconds.csv."""
+    table, idle = latest(work / f"{split}.csv"), latest(work / f"{split}_seconds.csv")
+    pairs = {pair for rows in table.values() for pair in rows}
+    text = TEXT.format(
+        split=split,
+        scans=len({fixed for fixed, _ in pairs}),
+        pairs=len(pairs),
+        table=_table(table, idle),
+        seconds_note=_seconds_note(idle),
+        differences=_differences(table),
+    )
+    path.write_text(text, encoding="utf-8")
+
+
+def _table(table, idle) -> str:
+    heads = ["method", "n"] + [head for head, _ in MEASURES.values()] + ["folded", "s per pair"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for key, name in NAMES.items():
+        if key not in table:
+            continue
+        rows = list(table[key].values())
+        cells = [name, str(len(rows))] + [_spread(rows, column, digits) for column, (_, digits) in MEASURES.items()]
+        seconds = [float(row["seconds"]) for row in idle.get(key, table[key]).values()]
+        cells += [f"{statistics.mean(float(row['folded']) for row in rows):.0f}", f"{statistics.median(seconds):.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _spread(rows, column: str, digits: int) -> str:
+    values = [float(row[column]) for row in rows]
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+
+
+def _seconds_note(idle) -> str:
+    counts = {len(rows) for rows in idle.values()}
+    if not counts:
+        return "Seconds: median, measured while other jobs used the machine; not for comparison."
+    threads = {row["threads"] for rows in idle.values() for row in rows.values()}
+    return (
+        f"Seconds: median of {min(counts)} pairs on an otherwise idle machine, {'/'.join(sorted(threads))} threads, "
+        "images and checkpoint loaded; the B-spline rows include their affine start."
+    )
+
+
+def _differences(table) -> str:
+    """Paired differences of ISTN-e refined against the intensity method of the same transform."""
+    lines = []
+    for transform, word in (("affine", "affine"), ("bspline", "B-spline")):
+        ours, peer = table.get(f"istn_{transform}_theta", {}), table.get(f"intensity_{transform}", {})
+        common = sorted(set(ours) & set(peer))
+        if len(common) < 2:
+            continue
+        gains = [float(ours[pair]["dice"]) - float(peer[pair]["dice"]) for pair in common]
+        better, mean, deviation = sum(g > 0 for g in gains), statistics.mean(gains), statistics.stdev(gains)
+        lines.append(
+            f"- {word}: ISTN-e refined (`theta`) minus intensity, Dice {mean:+.3f} ± {deviation:.3f} "
+            f"(better in {better} of {len(common)} pairs)."
+        )
+    heading = "Paired differences (the pairs share scans, so they are not independent):\n\n"
+    return heading + "\n".join(lines) if lines else ""
