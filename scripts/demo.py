@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,32 +45,49 @@ def run(options) -> None:
     volumes = [read_image(path) for path in (options.fixed, options.moving)]
     pair = tuple(nodeFromVolume(scene, volume, volume.name.split(".")[0]) for volume in volumes)
     checkpoint = load_checkpoint(options.checkpoint)
-    folder = output_folder(options.output)
+    check_has_maps(checkpoint)
     say(f"registering {pair[1].GetName()} to {pair[0].GetName()} with the checkpoint '{checkpoint.name}'")
     settings, outputs = {"transform": "bspline", "seed": options.seed}, OutputOptions()
     computation = computeRegistration(pair, checkpoint, settings, outputs, ProgressBar())
     print_table(computation.result.stages)
     nodes = createNodes(scene, pair, computation, outputs)
-    say("writing transforms, volumes and heatmaps ...")
-    write_files(folder, computation, checkpoint, pair)
-    say("rendering overview.png with Slicer's slice views ...")
-    write_scene(folder, scene, pair, nodes)
-    say(f"done in {time.perf_counter() - started:.0f} s; see {folder}/overview.png, open {folder}/scene.mrb in Slicer")
+    with whole_files(options.output) as folder:
+        say("writing transforms, volumes and heatmaps ...")
+        write_files(folder, computation, checkpoint, pair)
+        say("rendering overview.png with Slicer's slice views ...")
+        write_scene(folder, scene, pair, nodes)
+    say(f"done in {time.perf_counter() - started:.0f} s")
+    say(f"look at {options.output / 'overview.png'}, open {options.output / 'scene.mrb'} in Slicer")
 
 
-def output_folder(path: Path) -> Path:
-    """Make the output folder.
+def check_has_maps(checkpoint) -> None:
+    """Raise InputError for a checkpoint without an ITN: there would be no heatmaps to show."""
+    from ISTNRegistrationLib.core.errors import InputError
+
+    if not checkpoint.config.uses_itn:
+        got = checkpoint.config.method
+        raise InputError(f"Checkpoint '{checkpoint.name}'", "it makes no structure maps", "istn-e or istn-i", got)
+
+
+@contextmanager
+def whole_files(folder: Path):
+    """A folder to write to; what is in it goes to ``folder`` at the end, or nothing does.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: something cannot be written.
     """
     from ISTNRegistrationLib.core.errors import InputError
 
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
+            yield Path(temporary)
+            for file in Path(temporary).iterdir():
+                file.replace(folder / file.name)
     except OSError as error:
-        raise InputError("Output folder", "it cannot be made", "a writable place", f"{path} ({error})") from error
-    return path
+        raise InputError(
+            "Output folder", "it cannot be written to", "a writable place", f"{folder} ({error})"
+        ) from error
 
 
 class ProgressBar:

@@ -114,7 +114,9 @@ def presentScene(scenery: Scenery) -> None:
     scenery.moving.SetAndObserveTransformNodeID(scenery.nodes.transform.GetID())
     scenery.nodes.transform.GetDisplayNode().SetVisibility(True)
     heat = scenery.nodes.heatmaps["warped"]
-    slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(heat).SetVisibility(True)
+    legend = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(heat)
+    legend.RemoveAllViewNodeIDs()
+    legend.SetVisibility(True)
     for k in range(scenery.scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
         composite = scenery.scene.GetNthNodeByClass(k, "vtkMRMLSliceCompositeNode")
         composite.SetBackgroundVolumeID(scenery.fixed.GetID())
@@ -136,7 +138,7 @@ def _columns(scenery: Scenery, views) -> list[_Column]:
     columns = [_fusionColumn(scenery, views, *stage) for stage in scenery.stages]
     nodes = scenery.nodes
     columns.append(_heatColumn(views, "F' on the fixed image", scenery.fixed, nodes.heatmaps["fixed"]))
-    columns.append(_heatColumn(views, "warped M' on the warped image", nodes.volume, nodes.heatmaps["warped"]))
+    columns.append(_heatColumn(views, "M' warped, on the warped image", nodes.volume, nodes.heatmaps["warped"]))
     return [*columns, _gridColumn(scenery, views)]
 
 
@@ -159,7 +161,7 @@ def _fusionColumn(scenery: Scenery, views, title: str, stage, transformNode) -> 
         for node in outlines:
             scenery.scene.RemoveNode(node)
 
-    return _Column(title, f"{stage.name}: structure agreement {stage.agreement:.2f}", show, hide)
+    return _Column(title, f"structure agreement {stage.agreement:.2f}", show, hide)
 
 
 def _heatColumn(views, title: str, background, heat) -> _Column:
@@ -170,7 +172,7 @@ def _heatColumn(views, title: str, background, heat) -> _Column:
         legend.SetVisibility(True)
         legend.SetViewNodeIDs([views["Red"].node.GetID()])
 
-    return _Column(title, "what the network looks at", show, lambda: legend.SetVisibility(False))
+    return _Column(title, "structures that the network sees", show, lambda: legend.SetVisibility(False))
 
 
 def compactLegend(heat):
@@ -195,7 +197,7 @@ def _gridColumn(scenery: Scenery, views) -> _Column:
         _scaleWindow(warped, DARKER)
         showGrid(display)
 
-    note = "moved by 2 mm (green), 5 (yellow), 10 (red)"
+    note = "moved 2 mm green, 5 yellow, 10 red"
     return _Column("Warped grid", note, show, lambda: _scaleWindow(warped, 1 / DARKER))
 
 
