@@ -24,13 +24,6 @@ FILES = {
 }
 
 
-def run_demo(*arguments):
-    command = [sys.executable, str(ROOT / "scripts" / "demo.py"), *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     from harness.models import tiny_pair
@@ -45,7 +38,10 @@ def images(tmp_path_factory):
 @pytest.fixture(scope="module")
 def demo(images, checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "demo-output"
-    done = run_demo("--fixed", images[0], "--moving", images[1], "--checkpoint", checkpoint, "--output", folder)
+    options = ["--fixed", images[0], "--moving", images[1], "--checkpoint", checkpoint, "--output", folder]
+    command = [sys.executable, str(ROOT / "scripts" / "demo.py"), *map(str, options)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
@@ -99,9 +95,11 @@ def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
         ({"--output": __file__}, "cannot be written to"),
     ],
 )
-def test_wrong_input_is_one_clear_line_and_exit_code_2(images, checkpoint, tmp_path, wrong, words):
+def test_wrong_input_is_one_clear_line_and_exit_code_2(scene, images, checkpoint, tmp_path, capsys, wrong, words):
     options = {"--fixed": images[0], "--moving": images[1], "--checkpoint": checkpoint, "--output": tmp_path / "out"}
-    done = run_demo(*(part for option in {**options, **wrong}.items() for part in option))
-    assert done.returncode == 2
-    assert words in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    import demo  # in scripts/
+
+    assert demo.main([str(part) for option in {**options, **wrong}.items() for part in option]) == 2
+    error = capsys.readouterr().err
+    assert words in error and len(error.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
