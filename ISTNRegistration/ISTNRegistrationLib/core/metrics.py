@@ -32,9 +32,24 @@ def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray
     if transform.residual is None:
         return np.full(grid.shape, linear)
     field = field_on_grid(transform.residual.coefficients, transform.residual.grid, grid)  # (*shape, n)
-    by_index = np.stack([np.gradient(field, axis=axis) for axis in reversed(range(grid.ndim))], axis=-1)
-    jacobian = by_index @ np.linalg.inv(grid.matrix[:-1, :-1]) + np.eye(grid.ndim)
-    return linear * np.linalg.det(jacobian)
+    columns = [_derivative(field, grid, axis) for axis in range(grid.ndim)]
+    return _determinant(columns) * (linear / np.linalg.det(grid.matrix[:-1, :-1]))
+
+
+def _derivative(field: np.ndarray, grid: Grid, axis: int) -> list[np.ndarray]:
+    """Components of d(x + u(x)) / d index ``axis`` (x, y[, z]), mm, each ``grid.shape``."""
+    step = grid.matrix[:-1, axis]
+    return [np.gradient(field[..., c], axis=grid.ndim - 1 - axis) + step[c] for c in range(grid.ndim)]
+
+
+def _determinant(columns: list[list[np.ndarray]]) -> np.ndarray:
+    """Determinant of 2 x 2 or 3 x 3 matrices of arrays; many times faster than stacking them for numpy's own."""
+    if len(columns) == 2:
+        (a, b), (c, d) = columns
+        return a * d - b * c
+    a, b, c = columns
+    minors = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
+    return a[0] * minors[0] + a[1] * minors[1] + a[2] * minors[2]
 
 
 def folded_voxels(transform: SpatialTransform, grid: Grid) -> int:
