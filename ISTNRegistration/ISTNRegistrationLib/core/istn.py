@@ -35,13 +35,19 @@ class ISTN(nn.Module):
         cube = torch.as_tensor(self.grid.cube_to_physical(), dtype=torch.float32)
         self.register_buffer("cube", cube, persistent=False)
         self.register_buffer("cube_inverse", torch.linalg.inv(cube), persistent=False)
+        self.register_buffer("channel_weights", torch.ones(config.map_channels))
         self.to(memory_format=memory_format(config.ndim))
+
+    def balance_channels(self, energies: torch.Tensor) -> None:
+        """Make small structures count as much as large ones: weight 1 / energy (mean square), mean weight 1."""
+        self.channel_weights.copy_((1 / energies) / (1 / energies).mean())
 
     def maps(self, images: torch.Tensor) -> torch.Tensor:
         """M' or F' (N, C, ...) of images (N, 1, ...); the images themselves where the method has no ITN."""
         if self.itn is None:
             return images
-        return self.itn(images.contiguous(memory_format=memory_format(self.config.ndim)))
+        layout = memory_format(self.config.ndim)
+        return self.itn(images.contiguous(memory_format=layout)).float()
 
     def theta(self, transform: str, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
         """The STN's unbounded parameters from two maps (N, C, ...)."""

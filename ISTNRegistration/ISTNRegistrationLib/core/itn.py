@@ -41,27 +41,39 @@ class PublishedITN(nn.Module):
 
 
 class UNet(nn.Module):
-    """A small U-Net (Ronneberger 2015) with instance normalisation; any size."""
+    """A small U-Net (Ronneberger 2015) with instance normalisation, sigmoid output, and the position as input (Liu 2018).
+
+    The grid is anchored to the anatomy, so where a voxel lies says much about what it shows.
+    """
 
     def __init__(self, ndim: int, channels: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        inputs = (1, *widths[:-1])
-        self.down = nn.ModuleList(Block(ndim, i, w, 1 if k == 0 else 2) for k, (i, w) in enumerate(zip(inputs, widths)))
-        pairs = list(zip(widths[:0:-1], widths[-2::-1]))  # (deeper, shallower), deepest first
+        inputs = (1 + ndim, *widths[:-1])
+        strides = (1,) + (2,) * (len(widths) - 1)
+        self.down = nn.ModuleList(Block(ndim, *sizes) for sizes in zip(inputs, widths, strides, strict=True))
+        pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))  # (deeper, shallower), deepest first
         self.grow = nn.ModuleList(conv_transpose(ndim, deep, skip) for deep, skip in pairs)
         self.up = nn.ModuleList(Block(ndim, 2 * skip, skip, 1) for _, skip in pairs)
         self.out = conv(ndim, widths[0], channels, kernel=1)
+        nn.init.constant_(self.out.bias, -4.0)  # structures are rare: start near their frequency
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Image (N, 1, ...) to map (N, channels, ...), no output activation."""
+        """Image (N, 1, ...) to map (N, channels, ...) in [0, 1]."""
         features = []
-        x = image
+        x = with_position(image)
         for block in self.down:
             x = block(x)
             features.append(x)
-        for grow, block, skip in zip(self.grow, self.up, features[-2::-1]):
+        for grow, block, skip in zip(self.grow, self.up, features[-2::-1], strict=True):
             x = block(torch.cat([crop_like(grow(x), skip), skip], dim=1))
-        return self.out(x)
+        return torch.sigmoid(self.out(x).float())
+
+
+def with_position(image: torch.Tensor) -> torch.Tensor:
+    """Image (N, 1, ...) with one more channel an axis: the voxel's position in the grid, -1 to 1."""
+    axes = [torch.linspace(-1, 1, size, device=image.device, dtype=image.dtype) for size in image.shape[2:]]
+    position = torch.stack(torch.meshgrid(axes, indexing="ij")).expand(len(image), -1, *image.shape[2:])
+    return torch.cat([image, position], dim=1)
 
 
 class Block(nn.Module):

@@ -1,6 +1,7 @@
 """The five losses of the paper, all mean squared errors (section 2.3, equations 1 and 2; section 2.4 for refinement).
 
-Names: M, F images; M', F' maps; S_M, S_F structure maps; ∘T warped. All are (N, C, [D, ]H, W).
+Names: M, F images; M', F' maps; S_M, S_F structure maps; ∘T warped. All are (N, C, [D, ]H, W). With several channels the
+MSE is the weighted mean of the channels' (``ISTN.channel_weights``; 1 for one channel, as in the paper).
 """
 
 from __future__ import annotations
@@ -9,50 +10,49 @@ import torch
 import torch.nn.functional as F
 
 from .istn import ISTN, identity
+from .warp import sample
 
 
-def refinement_loss(warped_map: torch.Tensor, fixed_map: torch.Tensor) -> torch.Tensor:
-    """MSE(M'∘T, F'), the loss that needs no annotation."""
-    return F.mse_loss(warped_map, fixed_map)
+def weighted_mse(first: torch.Tensor, second: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean over samples, voxels and channels of weight (C,) times squared difference (N, C, ...)."""
+    per_channel = (first - second).square().flatten(2).mean(dim=(0, 2))
+    return (per_channel * weights).mean()
 
 
-def training_losses(model: ISTN, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def training_losses(model: ISTN, batch: dict[str, torch.Tensor], with_stn: bool = True) -> dict[str, torch.Tensor]:
     """Loss terms of the model's method on a batch; their sum is what training minimises.
 
     ``batch`` has ``moving``, ``fixed`` (N, 1, ...) and ``moving_soi``, ``fixed_soi`` (N, channels, ...).
     STN-u: MSE(M∘T, F). STN-s: MSE(S_M∘T, S_F). ISTN-e: STN-s + MSE(M', S_M) + MSE(F', S_F) (1).
     ISTN-i: STN-s + MSE(M'∘T, S_F) + MSE(S_M∘T, F') (2). One sum of these per transform type of the model.
+    ``with_stn=False`` leaves the STN's terms out where the ITN has its own (ISTN-e).
     """
     maps = model.maps(torch.cat([batch["moving"], batch["fixed"]])).float()
-    moving_map, fixed_map = maps.chunk(2)
     terms = {}
     if model.config.method == "istn-e":
-        terms["itn"] = F.mse_loss(moving_map, batch["moving_soi"]) + F.mse_loss(fixed_map, batch["fixed_soi"])
+        soi = torch.cat([batch["moving_soi"], batch["fixed_soi"]])
+        terms["itn"] = 2 * weighted_mse(maps, soi, model.channel_weights)
+        if not with_stn:
+            return terms
+    moving_map, fixed_map = maps.chunk(2)
     linear = identity(model, len(moving_map))
     for name in model.stns:
-        warped = moving_map if name != "bspline" else model.warp(moving_map, linear)
+        warped = model.warp(moving_map, linear) if name == "bspline" else moving_map
         theta = model.theta(name, warped, fixed_map).float()
-        coefficients = None
-        if name == "bspline":
-            coefficients = model.coefficients(theta)
-        else:
-            linear = model.linear(theta)
-        positions = model.positions(linear, coefficients)
-        terms.update(_warp_terms(model, batch, maps, positions, name))
-        linear = linear.detach()
+        parts = (linear, model.coefficients(theta)) if name == "bspline" else (model.linear(theta), None)
+        terms.update(_warp_terms(model, batch, (moving_map, fixed_map), model.positions(*parts), name))
+        linear = parts[0].detach()
     return terms
 
 
-def _warp_terms(model: ISTN, batch: dict, maps: torch.Tensor, positions: torch.Tensor, name: str) -> dict:
+def _warp_terms(model: ISTN, batch: dict, maps: tuple, positions: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
     """The terms of one transform type."""
-    from .warp import sample
-
-    moving_map, fixed_map = maps.chunk(2)
     if model.config.method == "stn-u":
         return {f"{name}/u": F.mse_loss(sample(batch["moving"], positions), batch["fixed"])}
-    warped_soi = sample(batch["moving_soi"], positions)
-    terms = {f"{name}/s": F.mse_loss(warped_soi, batch["fixed_soi"])}
+    warped_soi, fixed_soi = sample(batch["moving_soi"], positions), batch["fixed_soi"]
+    weights = model.channel_weights
+    terms = {f"{name}/s": weighted_mse(warped_soi, fixed_soi, weights)}
     if model.config.method == "istn-i":
-        across = F.mse_loss(sample(moving_map, positions), batch["fixed_soi"])
-        terms[f"{name}/i"] = across + F.mse_loss(warped_soi, fixed_map)
+        across = weighted_mse(sample(maps[0], positions), fixed_soi, weights)
+        terms[f"{name}/i"] = across + weighted_mse(warped_soi, maps[1], weights)
     return terms

@@ -13,7 +13,7 @@ import torch
 
 from .bspline import bending_energy
 from .istn import ISTN
-from .losses import refinement_loss
+from .losses import weighted_mse
 from .warp import affine_positions, sample
 
 OnIteration = Callable[[int, float], "bool | None"]
@@ -53,7 +53,8 @@ class Pair:
     @torch.no_grad()
     def loss(self, theta: torch.Tensor) -> float:
         """MSE(M'∘T, F') over the whole grid."""
-        return float(refinement_loss(self.model.warp(self.moving_map, *self.parts(theta)), self.fixed_map))
+        warped = self.model.warp(self.moving_map, *self.parts(theta))
+        return float(weighted_mse(warped, self.fixed_map, self.model.channel_weights))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ class Objective:
             base = affine_positions(identity, self.model.grid.shape)[0].reshape(-1, self.model.config.ndim)[self.index]
         self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
         self.fixed = pair.fixed_map[0].flatten(1)[:, self.index]  # (C, P)
-        self.count = pair.fixed_map.numel()
+        self.weights = self.model.channel_weights[:, None] / pair.fixed_map.numel()
 
     def __call__(self, theta: torch.Tensor) -> torch.Tensor:
         """Loss of theta; gradients flow to it."""
@@ -138,7 +139,7 @@ class Objective:
             positions = positions + self.model.cube_field(linear, coefficients)[0].flatten(0, -2)[self.index]
         shape = (1, 2) + (1,) * (self.model.config.ndim - 2) + (-1, self.model.config.ndim)
         warped = sample(self.pair.moving_map, positions.reshape(shape))
-        loss = (warped.reshape(self.fixed.shape) - self.fixed).square().sum() / self.count
+        loss = ((warped.reshape(self.fixed.shape) - self.fixed).square() * self.weights).sum()
         weight = self.model.config.bspline.bending_weight
         if coefficients is not None and weight:
             loss = loss + weight * bending_energy(coefficients, self.model.config.bspline.spacing_mm)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from .istn import identity
+from .losses import weighted_mse
 from .metrics import folded_voxels
 from .placement import Placement
 from .refine import Pair, refine
@@ -96,7 +97,7 @@ def _measured(name: str, seconds: float, losses, pair: Pair, parts, placement: P
     return Stage(
         name=name,
         seconds=seconds,
-        loss=float(torch.nn.functional.mse_loss(warped, pair.fixed_map)),
+        loss=float(weighted_mse(warped, pair.fixed_map, pair.model.channel_weights)),
         agreement=float(soft_dice(warped, pair.fixed_map).mean()),
         folded=folded_voxels(transform, placement.grid),
         losses=losses,

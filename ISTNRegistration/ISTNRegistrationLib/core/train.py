@@ -17,12 +17,19 @@ from .soi import soft_dice
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long and how fast; ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32."""
+    """How long and how fast.
+
+    ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32. During the first ``itn_first_steps`` an ISTN-e
+    trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
+    channels so that small structures count as much as large ones.
+    """
 
     steps: int = 2000
     batch_size: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 50
+    itn_first_steps: int = 200
+    balance_channels: bool = True
     validate_every: int = 250
     precision: str = "bfloat16"
     seed: int = 0
@@ -37,6 +44,9 @@ class PairSource(Protocol):
 
     def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """A random, augmented pair of different people, each tensor with N = 1."""
+
+    def channel_energies(self) -> torch.Tensor:
+        """Mean square of each channel of the training structure maps, (C,)."""
 
     def validation_pairs(self) -> list[dict[str, torch.Tensor]]:
         """Every pair that decides which weights are best, not augmented."""
@@ -56,6 +66,8 @@ class Trainer:
         Raises:
             InputError: a loss is not finite; names the step.
         """
+        if self.step == 0 and self.config.balance_channels and self.model.config.uses_itn:
+            self.model.balance_channels(source.channel_energies())
         while self.step < self.config.steps:
             values = self._one_step(source)
             self.step += 1
@@ -72,7 +84,7 @@ class Trainer:
         self._set_learning_rate()
         self.model.train()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            terms = training_losses(self.model, batch)
+            terms = training_losses(self.model, batch, with_stn=self.step >= self.config.itn_first_steps)
         loss = sum(terms.values())
         if not torch.isfinite(loss):
             todo = "Lower training.learning_rate or check the data of this pair"

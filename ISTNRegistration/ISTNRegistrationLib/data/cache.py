@@ -127,6 +127,11 @@ class CachedPairs:
         others = [key for key, other in scans if other != person]
         return self._pair(moving, others[rng.integers(len(others))], rng, plain=False)
 
+    def channel_energies(self) -> torch.Tensor:
+        """Mean square of each channel over the training scans, (C,)."""
+        maps = (self._read(key)[1] for key, _ in self.people["train"])
+        return torch.stack([soi[0].flatten(1).square().mean(dim=1) for soi in maps]).mean(dim=0)
+
     def validation_pairs(self) -> list[dict[str, torch.Tensor]]:
         """All ordered pairs of different people of the validation split."""
         rng = np.random.default_rng(0)
