@@ -10,7 +10,7 @@ import slicer
 from headless.figure import Sheet, rendered_text
 from headless.sliceview import VIEWS, SliceView
 from ISTNRegistrationLib.bridge.heatmaps import addLegend
-from ISTNRegistrationLib.bridge.volumes import RAS_TO_LPS, nodeFromVolume
+from ISTNRegistrationLib.bridge.volumes import RAS_TO_LPS, segmentationFromVolume
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
@@ -161,7 +161,7 @@ def _fusionColumn(scenery: Scenery, views, title: str, stage, transformNode) -> 
         for node in outlines:
             scenery.scene.RemoveNode(node)
 
-    return _Column(title, f"structure agreement {stage.agreement:.2f}", show, hide)
+    return _Column(title, f"{stage.name}: structure agreement {stage.agreement:.2f}", show, hide)
 
 
 def _heatColumn(views, title: str, background, heat) -> _Column:
@@ -234,11 +234,7 @@ def _setColor(node, colorId: str) -> None:
 def _outline(scene, maps: Volume, color):
     """Segmentation node of where a map is above the threshold, drawn as an outline."""
     mask = structures(maps).astype(np.uint8)
-    labels = nodeFromVolume(scene, Volume(mask, maps.grid), "structures", "vtkMRMLLabelMapVolumeNode")
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "structures")
-    node.CreateDefaultDisplayNodes()
-    slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(labels, node)
-    scene.RemoveNode(labels)
+    node = segmentationFromVolume(scene, Volume(mask, maps.grid), "structures")
     for number in range(node.GetSegmentation().GetNumberOfSegments()):
         node.GetSegmentation().GetNthSegment(number).SetColor(*color)
     node.GetDisplayNode().SetVisibility2DFill(False)

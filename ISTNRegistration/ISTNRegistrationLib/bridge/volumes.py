@@ -81,6 +81,20 @@ def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLSc
     return node
 
 
+def segmentationFromVolume(scene, labels: Volume, name: str):
+    """New segmentation node (RAS) with one segment for each label above zero, named after its number."""
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
+    node.CreateDefaultDisplayNodes()
+    for value in np.unique(labels.array[labels.array > 0]):
+        image = slicer.vtkOrientedImageData()
+        image.SetDimensions(*labels.grid.size)
+        mask = (labels.array == value).astype(np.uint8)
+        image.GetPointData().SetScalars(numpy_to_vtk(mask.reshape(-1), deep=True))
+        image.SetImageToWorldMatrix(vtkMatrix(RAS_TO_LPS @ labels.grid.matrix))
+        node.AddSegmentFromBinaryLabelmapRepresentation(image, f"{value:g}")
+    return node
+
+
 def worldTransform(transformNode, fromWorld: bool):
     """vtkGeneralTransform between a transform node's space and the world (RAS); the identity for None."""
     general = vtk.vtkGeneralTransform()

@@ -7,12 +7,11 @@ from harness.geometry import FLIP, GRIDS
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
 from ISTNRegistrationLib.bridge.volumes import (
-    RAS_TO_LPS,
     nodeFromVolume,
     numpyMatrix,
+    segmentationFromVolume,
     volumeFromNode,
     volumeFromSegment,
-    vtkMatrix,
 )
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid, apply_matrix
@@ -130,27 +129,23 @@ def test_a_volume_with_channels_does_not_become_one_node(scene):
 
 # ---- segments
 def segmentation_node(scene, grid):
-    """Two overlapping segments on ``grid``: a ball and a box."""
-    ball = (np.linalg.norm(grid.points() - grid.center, axis=-1) < 8).astype(np.uint8)
-    box = np.zeros(grid.shape, np.uint8)
-    box[4:12, 5:14, 3:16] = 1
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "structures")
-    for name, array in (("ball", ball), ("box", box)):
-        labels = slicer.vtkOrientedImageData()
-        labels.SetDimensions(*grid.size)
-        labels.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-        vtk.util.numpy_support.vtk_to_numpy(labels.GetPointData().GetScalars())[:] = array.ravel()
-        labels.SetImageToWorldMatrix(vtkMatrix(RAS_TO_LPS @ grid.matrix))
-        node.AddSegmentFromBinaryLabelmapRepresentation(labels, name)
-    return node, {"ball": ball, "box": box}
+    """Two segments on ``grid``: 1 is a ball, 2 a box around it."""
+    ball = np.linalg.norm(grid.points() - grid.center, axis=-1) < 8
+    box = np.zeros(grid.shape, bool)
+    box[4:12, 5:14, 3:16] = True
+    labels = np.where(ball, 1, np.where(box, 2, 0))
+    return segmentationFromVolume(scene, Volume(labels, grid), "structures"), {"1": labels == 1, "2": labels == 2}
 
 
 @every_grid
-def test_a_segment_on_its_own_grid_is_itself(scene, grid):
+def test_each_label_becomes_a_segment_that_slicer_sees_and_that_reads_as_itself(scene, grid):
     node, arrays = segmentation_node(scene, grid)
+    reference = nodeFromVolume(scene, blob_volume(grid), "reference")
     for number, (name, array) in enumerate(arrays.items()):
-        segment = volumeFromSegment(node, node.GetSegmentation().GetNthSegmentID(number), grid)
+        segment_id = node.GetSegmentation().GetNthSegmentID(number)
+        segment = volumeFromSegment(node, segment_id, grid)
         assert segment.name == name and np.array_equal(segment.array, array)
+        assert np.array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(node, segment_id, reference), array)
 
 
 @every_grid
@@ -176,7 +171,7 @@ def test_a_transformed_segment_is_complete_even_when_oblique(scene, grid, kind):
     index = np.rint(grid.physical_to_index(mapped)).astype(int)
     inside = ((index >= 0) & (index < grid.size)).all(axis=-1)
     expected = np.zeros(other.shape, np.uint8)
-    expected[inside] = arrays["ball"][tuple(index[inside].T[::-1])]
+    expected[inside] = arrays["1"][tuple(index[inside].T[::-1])]
     got = volumeFromSegment(node, node.GetSegmentation().GetNthSegmentID(0), other).array
     assert np.mean(got == expected) > 0.999 and got.sum() > 300
 
