@@ -159,6 +159,7 @@ def _fusionColumn(scenery: Scenery, views, title: str, stage, transformNode) -> 
         for node in (scenery.fixed, scenery.moving):
             _setColor(node, GREY)
         for node in outlines:
+            scenery.scene.RemoveNode(node.GetDisplayNode())
             scenery.scene.RemoveNode(node)
 
     return _Column(title, f"{stage.name}: structure agreement {stage.agreement:.2f}", show, hide)

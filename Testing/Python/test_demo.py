@@ -68,6 +68,7 @@ def test_the_picture_has_something_in_every_cell(demo):
 def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
     import slicer
     from harness.geometry import itk_points, mrml_from_world, points_in
+    from ISTNRegistrationLib.bridge.heatmaps import heatColors
     from ISTNRegistrationLib.bridge.volumes import volumeFromNode
 
     path = str(demo[0] / "scene.mrb")
@@ -84,7 +85,12 @@ def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
     assert {node.GetLayoutName() for node in composites} >= {"Red", "Green", "Yellow"}
     for node in composites:
         assert node.GetBackgroundVolumeID() == fixed.GetID()
-        assert scene.GetNodeByID(node.GetForegroundVolumeID()).GetName() == "M' warped"
+        heat = scene.GetNodeByID(node.GetForegroundVolumeID())
+        assert heat.GetName() == "M' warped"
+    color = [0.0] * 4
+    assert heat.GetDisplayNode().GetColorNode().GetColor(255, color)
+    np.testing.assert_allclose(color[:3], heatColors()[255], atol=0.01)
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")  # the picture's outlines are gone
 
 
 @pytest.mark.parametrize(

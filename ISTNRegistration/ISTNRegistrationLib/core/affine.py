@@ -1,7 +1,7 @@
 """Affine and rigid transforms from bounded parameters (paper section 2.1, equation 3).
 
-T = M_t R_φ S_ψ⁻¹ D_s S_ψ: translation M, rotation R, scaling D along the axes turned by S. As in the published code, S_ψ is
-itself a rotation, so that S⁻¹ D S is a symmetric stretch along oblique axes: a shear that can always be inverted.
+T = M_t R_φ S_ψ⁻¹ D_s S_ψ: translation M, rotation R, scaling D along the axes turned by S. As in the published code,
+S_ψ is itself a rotation, so S⁻¹ D S is a symmetric stretch along oblique axes: a shear that can always be inverted.
 
 Convention: matrices map fixed → moving points in mm, in a frame whose axes are LPS and whose zero is the middle of the
 network's grid. Rotations are R = R_z R_y R_x in 3-D.
@@ -34,8 +34,8 @@ def parameter_count(ndim: int, rigid: bool = False) -> int:
 def affine_matrix(theta: torch.Tensor, ndim: int, bounds: AffineBounds) -> torch.Tensor:
     """Matrices (N, n+1, n+1) from unbounded parameters (N, P).
 
-    ``theta`` holds translation (x, y[, z]), rotation (z in 2-D; x, y, z in 3-D), then, when it is long enough, log scale
-    (x, y[, z]) and shear angles like the rotation. Zero is the identity.
+    ``theta`` holds translation (x, y[, z]), rotation (z in 2-D; x, y, z in 3-D), then, when it is long enough, log
+    scale (x, y[, z]) and shear angles like the rotation. Zero is the identity.
     """
     bounded = torch.tanh(theta)
     turns = ndim * (ndim - 1) // 2

@@ -1,7 +1,7 @@
 """Cubic B-spline displacement fields on a regular lattice of control points (paper section 2.1; Rueckert et al. 1999).
 
-Convention: coefficients are mm; u(x) = sum_k c_k prod_a B(i_a(x) - k_a), with i(x) the lattice index of point x and B the
-centred cubic B-spline. The lattice has the free control points and ``ZERO_RING`` layers of zeros around them.
+Convention: coefficients are mm; u(x) = sum_k c_k prod_a B(i_a(x) - k_a), with i(x) the lattice index of point x and B
+the centred cubic B-spline. The lattice has the free control points and ``ZERO_RING`` layers of zeros around them.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _CHUNK_POINTS = 100_000
 def lattice_for(grid: Grid, spacing_mm: float) -> Grid:
     """Lattice of control points every ``spacing_mm``, centred on ``grid``, with the ring of zeros.
 
-    Per axis ceil(extent / spacing) + 2 control points are free, as in the published code, so the ends of the grid move freely.
+    Per axis ceil(extent / spacing) + 2 control points are free, as in the published code: the grid's ends move freely.
     """
-    free = [math.ceil(s * h / spacing_mm - 1e-9) + 2 for s, h in zip(grid.size, grid.spacing)]
+    free = [math.ceil(s * h / spacing_mm - 1e-9) + 2 for s, h in zip(grid.size, grid.spacing, strict=True)]
     size = [n + 2 * ZERO_RING for n in free]
     return Grid.centered(grid.center, size, [spacing_mm] * grid.ndim, grid.direction)
 
@@ -70,7 +70,7 @@ def bases_on_grid(lattice: Grid, grid: Grid, dtype=torch.float32) -> list[torch.
 
 
 def expand(coefficients: torch.Tensor, bases: list[torch.Tensor]) -> torch.Tensor:
-    """Separable evaluation: coefficients (N, n, [D, ]H, W) and one matrix per axis to the field (N, [D', ]H', W', n)."""
+    """Separable evaluation: coefficients (N, n, [D, ]H, W), a matrix per axis, to the field (N, [D', ]H', W', n)."""
     field = coefficients.movedim(1, -1)
     for axis in reversed(range(len(bases))):  # x first: the cheapest order
         lead, tail = field.shape[: axis + 1], field.shape[axis + 2 :]
@@ -120,7 +120,7 @@ def field_on_grid(coefficients: np.ndarray, lattice: Grid, grid: Grid) -> np.nda
 
 
 def bending_energy(coefficients: torch.Tensor, spacing_mm: float) -> torch.Tensor:
-    """Mean over the control points of the squared second derivatives of u (mm⁻¹)², mixed ones twice (Rueckert 1999, eq. 3).
+    """Mean over control points of the squared second derivatives of u (mm⁻²), mixed ones twice (Rueckert 1999, eq. 3).
 
     Args:
         coefficients: free ones, (N, n, [D, ]H, W), mm.

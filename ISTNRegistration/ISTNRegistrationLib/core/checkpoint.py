@@ -35,8 +35,8 @@ class Checkpoint:
         """Raise InputError when the model has no STN for ``transform``."""
         if transform not in self.config.transforms:
             offered = ", ".join(self.config.transforms)
-            todo = "Pick one of those, or another checkpoint"
-            raise InputError(f"Checkpoint '{self.name}'", "it was not trained for this transform", offered, transform, todo)
+            who, todo = f"Checkpoint '{self.name}'", "Pick one of those, or another checkpoint"
+            raise InputError(who, "it was not trained for this transform", offered, transform, todo)
 
 
 def models_folder() -> Path:
@@ -59,7 +59,8 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     names = ", ".join(sorted(p.stem for p in models_folder().glob("*.h5"))) or "none is installed"
-    raise InputError("Checkpoint", "there is no such name or file", f"a shipped one ({names}) or an .h5 file", f"{name_or_path}")
+    expected = f"a shipped one ({names}) or an .h5 file"
+    raise InputError("Checkpoint", "there is no such name or file", expected, f"{name_or_path}")
 
 
 def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:
@@ -89,7 +90,7 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: not a checkpoint, truncated, of an unknown version, or with missing, misshapen or non-finite tensors.
+        InputError: not a checkpoint, truncated, of an unknown version, or with missing, misshapen, non-finite tensors.
     """
     path = find_checkpoint(name_or_path)
     who = f"Checkpoint '{path.name}'"
@@ -99,14 +100,16 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
             model = ISTN(config)
             model.load_state_dict(_read_weights(file, model, who))
     except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
-        raise InputError(who, "it cannot be read", "an ISTN checkpoint (.h5)", str(error).split("\n")[0], _REPAIR) from error
+        got = str(error).split("\n")[0]
+        raise InputError(who, "it cannot be read", "an ISTN checkpoint (.h5)", got, _REPAIR) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Checkpoint(model.eval().requires_grad_(False), config, card, path.stem, digest)
 
 
 def _read_attributes(file: h5py.File, who: str) -> tuple[ModelConfig, dict]:
     if file.attrs.get("format") != FORMAT:
-        raise InputError(who, "it is an HDF5 file of another kind", FORMAT, repr(file.attrs.get("format")), _REPAIR)
+        got = repr(file.attrs.get("format"))
+        raise InputError(who, "it is an HDF5 file of another kind", FORMAT, got, _REPAIR)
     version = int(file.attrs.get("format_version", 0))
     if version != FORMAT_VERSION:
         todo = "Update ISTNRegistration or use a checkpoint made for this version"
@@ -121,8 +124,10 @@ def _read_weights(file: h5py.File, model: ISTN, who: str) -> dict[str, torch.Ten
             raise InputError(who, "a tensor is missing", key, "nothing", _REPAIR)
         data = file[f"weights/{key}"][()]
         if data.shape != tuple(wanted.shape):
-            raise InputError(who, f"tensor '{key}' has the wrong shape", str(tuple(wanted.shape)), str(data.shape), _REPAIR)
+            expected, got = str(tuple(wanted.shape)), str(data.shape)
+            raise InputError(who, f"tensor '{key}' has the wrong shape", expected, got, _REPAIR)
         if not np.isfinite(data).all():
-            raise InputError(who, f"tensor '{key}' has NaN or infinite values", "finite weights", "some are not", _REPAIR)
+            what = f"tensor '{key}' has NaN or infinite values"
+            raise InputError(who, what, "finite weights", "some are not", _REPAIR)
         weights[key] = torch.from_numpy(data)
     return weights

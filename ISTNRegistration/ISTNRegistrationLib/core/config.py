@@ -38,7 +38,7 @@ class GridConfig:
     def at(self, anchor_point) -> Grid:
         """The grid for an image whose anchor is at ``anchor_point`` (LPS mm)."""
         offset = self.offset or (0.0,) * len(self.size)
-        return Grid.centered([a + o for a, o in zip(anchor_point, offset)], self.size, self.spacing)
+        return Grid.centered([a + o for a, o in zip(anchor_point, offset, strict=True)], self.size, self.spacing)
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,9 @@ def _choose(key: str, value, allowed) -> None:
 
 
 def from_dict(kind, data: dict, where: str = ""):
-    """Dataclass ``kind`` from plain data (TOML, JSON); unknown or missing keys and wrong types are errors that name the key.
+    """Dataclass ``kind`` from plain data (TOML, JSON).
+
+    Unknown or missing keys and wrong types are errors that name the key.
 
     Raises:
         InputError: with the key and the allowed ones.
@@ -114,7 +116,8 @@ def from_dict(kind, data: dict, where: str = ""):
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key in data:
         if key not in fields:
-            raise InputError(f"Configuration key '{where}{key}'", "unknown key", "one of " + ", ".join(fields), repr(key))
+            expected = "one of " + ", ".join(fields)
+            raise InputError(f"Configuration key '{where}{key}'", "unknown key", expected, repr(key))
     for name, f in fields.items():
         if name not in data and f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
             raise InputError(f"Configuration key '{where}{name}'", "it is missing", "a value", "nothing", f"Add {name}")

@@ -37,7 +37,7 @@ class Grid:
 
     @classmethod
     def centered(cls, center, size, spacing, direction=None) -> Grid:
-        """Grid of ``size`` voxels of ``spacing`` mm whose middle is at ``center`` (LPS mm); axes along LPS unless given."""
+        """Grid of ``size`` voxels of ``spacing`` mm, middle at ``center`` (LPS mm); axes along LPS unless given."""
         n = len(size)
         direction = np.eye(n) if direction is None else np.asarray(direction, dtype=float)
         matrix = np.eye(n + 1)

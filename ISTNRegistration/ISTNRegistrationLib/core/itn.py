@@ -41,9 +41,10 @@ class PublishedITN(nn.Module):
 
 
 class UNet(nn.Module):
-    """A small U-Net (Ronneberger 2015) with instance normalisation, sigmoid output, and the position as input (Liu 2018).
+    """A small U-Net (Ronneberger 2015) with instance normalisation, sigmoid output and the position as input.
 
-    The grid is anchored to the anatomy, so where a voxel lies says much about what it shows.
+    The grid is anchored to the anatomy, so where a voxel lies says much about what it shows
+    (CoordConv, Liu 2018).
     """
 
     def __init__(self, ndim: int, channels: int, widths: tuple[int, ...]) -> None:
@@ -91,7 +92,7 @@ class Block(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation that keeps the channels-last layout: torch's own reorders memory and is 4 to 10 times slower."""
+    """Instance normalisation that keeps the channels-last layout; torch's own reorders memory, which costs more."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

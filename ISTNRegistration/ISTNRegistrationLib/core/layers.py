@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 
-def conv(ndim: int, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int | None = None) -> nn.Module:
+def conv(ndim: int, inputs: int, outputs: int, kernel=3, stride=1, padding: int | None = None) -> nn.Module:
     """Convolution; padded to keep the size unless ``padding`` is given."""
     layer = nn.Conv2d if ndim == 2 else nn.Conv3d
     return layer(inputs, outputs, kernel, stride=stride, padding=kernel // 2 if padding is None else padding)

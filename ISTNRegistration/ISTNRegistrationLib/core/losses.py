@@ -1,7 +1,7 @@
 """The five losses of the paper, all mean squared errors (section 2.3, equations 1 and 2; section 2.4 for refinement).
 
-Names: M, F images; M', F' maps; S_M, S_F structure maps; ∘T warped. All are (N, C, [D, ]H, W). With several channels the
-MSE is the weighted mean of the channels' (``ISTN.channel_weights``; 1 for one channel, as in the paper).
+Names: M, F images; M', F' maps; S_M, S_F structure maps; ∘T warped. All are (N, C, [D, ]H, W). With several channels
+the MSE is the weighted mean of the channels' (``ISTN.channel_weights``; 1 for one channel, as in the paper).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the networks' grid lies in the world, and how what is found on it becomes transforms and volumes in the world."""
+"""Where the networks' grid lies in the world, and how what is found on it becomes transforms and volumes there."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Placement:
         return Volume(maps.detach()[0].cpu().numpy(), self.grid, name)
 
     def moving_volume(self, maps: torch.Tensor, name: str) -> Volume:
-        """Maps (1, C, *shape) as a volume in moving space: moved there as they are, or resampled if the start is not rigid."""
+        """Maps (1, C, *shape) as a volume in moving space: carried there, or resampled if the start is not rigid."""
         volume = self.fixed_volume(maps, name)
         rotation = self.initial[:-1, :-1]
         if np.allclose(rotation.T @ rotation, np.eye(self.grid.ndim), atol=1e-6):
@@ -70,7 +70,7 @@ def seen(volume: Volume, placement: Placement, matrix: np.ndarray, config: Model
     """
     image = network_input(volume, placement.grid, matrix, config.normalization)
     if float((image > 0).float().mean()) < MIN_VISIBLE:
-        size = " x ".join(f"{n * s:.0f}" for n, s in zip(placement.grid.size, placement.grid.spacing))
+        size = " x ".join(f"{n * s:.0f}" for n, s in zip(placement.grid.size, placement.grid.spacing, strict=True))
         raise InputError(
             f"Image '{volume.name}'",
             "nothing of it lies where the networks look",

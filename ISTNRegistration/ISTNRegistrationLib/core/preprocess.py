@@ -41,7 +41,7 @@ def anchor_point(volume: Volume, anchor: str) -> np.ndarray:
 
 
 def intensity_range(volume: Volume, normalization: str) -> tuple[float, float]:
-    """Intensities that become 0 and 1: the image's 0.5th percentile and its foreground's 99.5th; 0 and 1 for ``none``."""
+    """Intensities that become 0 and 1: the image's 0.5th percentile, its foreground's 99.5th (0 and 1 for `none`)."""
     if normalization == "none":
         return 0.0, 1.0
     step = max(1, volume.array.size // _STATISTICS_VOXELS)
@@ -64,10 +64,10 @@ def network_input(volume: Volume, grid: Grid, matrix: np.ndarray, normalization:
 def resample(volume: Volume, grid: Grid, matrix: np.ndarray, background: float = 0.0) -> torch.Tensor:
     """Channels at matrix(x) for every x of ``grid``, (1, C, *grid.shape) float32, ``background`` outside.
 
-    Finer volumes are first averaged over whole blocks of voxels, at most as large as the target's, so that nothing aliases.
+    Finer volumes are first averaged over blocks of voxels, at most as large as the target's, so that nothing aliases.
     """
     factor = [max(1, math.floor(min(grid.spacing) / s + 1e-6)) for s in volume.grid.spacing]
-    factor = [min(f, s) for f, s in zip(factor, volume.grid.size)]
+    factor = [min(f, s) for f, s in zip(factor, volume.grid.size, strict=True)]
     blocks, source = _block_means(volume, factor)
     total = np.linalg.inv(source.cube_to_physical()) @ matrix @ grid.cube_to_physical()
     positions = affine_positions(torch.as_tensor(total, dtype=torch.float32)[None], grid.shape)

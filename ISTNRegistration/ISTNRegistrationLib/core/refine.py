@@ -73,20 +73,19 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
         on_iteration: called with the iteration and its loss; False stops and keeps the best so far.
     """
     with torch.enable_grad():
-        begin = _by_weights if mode == "weights" else _by_theta
-        predict, optimizer = begin(pair, start)
+        predict, optimizer = _by_weights(pair) if mode == "weights" else _by_theta(start)
         best, losses = _minimise(predict, Objective(pair), optimizer, iterations, on_iteration)
     return Refined(best if pair.loss(best) <= pair.loss(start) else start, tuple(losses))
 
 
-def _by_weights(pair: Pair, start: torch.Tensor):
+def _by_weights(pair: Pair):
     """theta as a function of a copy of the STN's weights."""
     stn = copy.deepcopy(pair.model.stns[pair.transform]).requires_grad_(True)
     moving = pair.stn_input()
     return lambda: stn(moving, pair.fixed_map), torch.optim.Adam(stn.parameters(), lr=LEARNING_RATES["weights"])
 
 
-def _by_theta(pair: Pair, start: torch.Tensor):
+def _by_theta(start: torch.Tensor):
     """theta itself."""
     theta = start.clone().requires_grad_(True)
     return lambda: theta, torch.optim.Adam([theta], lr=LEARNING_RATES["theta"], betas=(0.9, 0.99))
@@ -115,8 +114,8 @@ def _minimise(predict, objective, optimizer, iterations: int, on_iteration) -> t
 class Objective:
     """Refinement loss (plus the weighted bending energy) as a function of theta, summed over the active voxels only.
 
-    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: some 20 % of the
-    grid. The rest of the squared difference hardly changes; leaving it out makes an iteration several times cheaper.
+    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a quarter of
+    the brain's grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
     """
 
     def __init__(self, pair: Pair) -> None:

@@ -48,7 +48,7 @@ class RegisterOptions:
 class RegistrationResult:
     """The transform (fixed → moving) and how it came about.
 
-    ``fixed_map`` and ``warped_map`` lie in fixed space, ``moving_map`` in moving space; all have one channel a structure.
+    ``fixed_map`` and ``warped_map`` lie in fixed space, ``moving_map`` in moving space; one channel a structure.
     """
 
     transform: SpatialTransform
@@ -99,7 +99,7 @@ def register_maps(
         maps: M' and F', (1, C, *placement.grid.shape), on the model's device.
     """
     names = stage_transforms(options.transform, tuple(model.stns))
-    stages, warped = run_stages(start(model, *maps), names, placement, options, on_progress or (lambda progress: None))
+    stages, warped = run_stages(start(model, *maps), names, placement, options, on_progress or _ignore)
     return RegistrationResult(
         transform=stages[-1].transform,
         initial=placement.initial,
@@ -109,6 +109,10 @@ def register_maps(
         warped_map=placement.fixed_volume(warped, "warped M'"),
         options=options,
     )
+
+
+def _ignore(_progress: Progress) -> None:
+    """Where nobody wants to know."""
 
 
 def check_request(fixed: Volume, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions) -> None:

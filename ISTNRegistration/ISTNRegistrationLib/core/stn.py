@@ -31,7 +31,8 @@ class Encoder(nn.Module):
 
     def __init__(self, ndim: int, inputs: int, widths: tuple[int, ...]) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(conv(ndim, i, w, stride=2) for i, w in zip((inputs, *widths), widths))
+        sizes = zip((inputs, *widths[:-1]), widths, strict=True)
+        self.levels = nn.ModuleList(conv(ndim, i, w, stride=2) for i, w in sizes)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Input (N, C, ...) to one tensor per level."""
@@ -125,7 +126,7 @@ class PublishedAffineSTN(PublishedFeatures):
 
 
 class PublishedBSplineSTN(PublishedFeatures):
-    """Layer for layer the published B-spline STN; same state dict. Its dense layer starts at zero here, at random there."""
+    """Layer for layer the published B-spline STN; same state dict. Its last layer starts at zero; theirs at random."""
 
     def __init__(self, inputs: int, shape: tuple[int, ...], free: tuple[int, ...]) -> None:
         super().__init__(inputs, shape)

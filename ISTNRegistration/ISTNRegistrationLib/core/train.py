@@ -36,7 +36,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.precision not in ("bfloat16", "float32"):
-            raise InputError("Configuration key 'training.precision'", "unknown value", "bfloat16 or float32", self.precision)
+            who = "Configuration key 'training.precision'"
+            raise InputError(who, "unknown value", "bfloat16 or float32", self.precision)
 
 
 class PairSource(Protocol):

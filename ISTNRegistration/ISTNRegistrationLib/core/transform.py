@@ -13,10 +13,10 @@ from .grid import Grid, apply_matrix
 class BSplineField:
     """Cubic B-spline displacement field.
 
-    Convention: ``grid`` places the control points (LPS mm); ``coefficients`` are (n, [D, ]H, W) displacements in LPS mm,
-    vector order x, y[, z]. The three outermost layers of control points are zero, so that the field fades to zero, with
-    two continuous derivatives, at the border of its domain (control points 1 to N - 2 of each axis); outside it is zero.
-    ITK and VTK differ outside the domain; with the fading they agree.
+    Convention: ``grid`` places the control points (LPS mm); ``coefficients`` are (n, [D, ]H, W) displacements in LPS
+    mm, vector order x, y[, z]. The three outermost layers of control points are zero, so that the field fades to zero,
+    with two continuous derivatives, at the border of its domain (control points 1 to N - 2 of each axis); outside it is
+    zero. ITK and VTK differ outside the domain; with the fading they agree.
     """
 
     grid: Grid

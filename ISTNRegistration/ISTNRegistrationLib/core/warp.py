@@ -41,7 +41,8 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
         fill: value where T(x) is more than half a voxel outside the moving image.
     """
     source = torch.from_numpy(np.ascontiguousarray(moving.channels, dtype=np.float32))[None]
-    result = np.empty((len(moving.channels), *grid.shape), dtype=np.float32 if order == "linear" else moving.array.dtype)
+    kind = np.float32 if order == "linear" else moving.array.dtype
+    result = np.empty((len(moving.channels), *grid.shape), dtype=kind)
     to_index = np.linalg.inv(moving.grid.matrix)
     rows = max(1, _SLAB_VOXELS // max(1, int(np.prod(grid.shape[1:]))))
     for start in range(0, grid.shape[0], rows):

@@ -64,7 +64,7 @@ def read_subjects(path: Path) -> list[Subject]:
 
 def cache_grid(config: ModelConfig) -> Grid:
     """The networks' grid around zero, larger by the margin that augmentation moves into."""
-    size = [s + 2 * round(MARGIN_MM / h) for s, h in zip(config.grid.size, config.grid.spacing)]
+    size = [s + 2 * round(MARGIN_MM / h) for s, h in zip(config.grid.size, config.grid.spacing, strict=True)]
     return Grid.centered((0.0,) * config.ndim, size, config.grid.spacing)
 
 
@@ -81,7 +81,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return path.stat().st_size, path.stat().st_mtime_ns
 
 
-def prepare(subjects: list[Subject], config: ModelConfig, path: Path, on_subject=lambda done: None) -> None:
+def prepare(subjects: list[Subject], config: ModelConfig, path: Path, on_subject=lambda _: None) -> None:
     """Write the cache: image float16 and structure map uint8 (255 = 1) per subject; nothing is left of a failed run."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
