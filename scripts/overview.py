@@ -96,7 +96,8 @@ def lookAtStructures(scenery: Scenery, views) -> None:
     for name, view in views.items():
         middle, normal = points.mean(axis=0), NORMAL_AXIS[name]
         offsets, counts = np.unique(np.round(points[:, normal], 3), return_counts=True)
-        middle[normal] = offsets[counts.argmax()]
+        most = offsets[counts == counts.max()]
+        middle[normal] = most[len(most) // 2]
         view.lookAt(middle, fieldOfView)
 
 

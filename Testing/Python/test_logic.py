@@ -9,6 +9,7 @@ import pytest
 from harness import scripted
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.registration import OutputOptions
+from ISTNRegistrationLib.core.checkpoint import models_folder
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
 scripted.install()
@@ -80,3 +81,16 @@ def test_outputs_are_passed_on(scene, pair, checkpoint):
     outputs = OutputOptions(volume=False, heatmaps=False)
     nodes = module.ISTNRegistrationLogic().register(*pair, checkpoint, outputs, iterations=2)
     assert nodes.volume is None and nodes.heatmaps == {}
+
+
+@pytest.mark.skipif(not (models_folder() / "brain.h5").is_file(), reason="the shipped checkpoint is not there")
+def test_the_module_s_own_test_passes(scene, monkeypatch):
+    import slicer
+    from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
+    from ISTNRegistrationLib.data.images import read_image
+
+    monkeypatch.setattr(slicer.util, "modulePath", lambda name: module.__file__)
+    monkeypatch.setattr(
+        slicer.util, "loadVolume", lambda path: nodeFromVolume(scene, read_image(path), Path(path).name)
+    )
+    module.ISTNRegistrationTest().runTest()

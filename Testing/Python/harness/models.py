@@ -21,8 +21,11 @@ CONFIG = ModelConfig(
 def tiny_checkpoint(folder):
     """Path of a 3-D checkpoint with both transforms; its random ITN makes maps, its STNs start at the identity."""
     torch.manual_seed(0)
-    path = folder / "tiny.h5"
-    save_checkpoint(path, ISTN(CONFIG), {})
+    path, model = folder / "tiny.h5", ISTN(CONFIG)
+    with torch.no_grad():  # away from the initial "nothing anywhere"
+        model.itn.out.bias.zero_()
+        model.itn.out.weight.mul_(8)
+    save_checkpoint(path, model, {})
     return path
 
 
