@@ -107,7 +107,7 @@ class ProgressBar:
             filled = self.WIDTH * progress.iteration // max(1, progress.iterations)
             bar = "#" * filled + "." * (self.WIDTH - filled)
             line = (
-                f"\r  {progress.stage:<16} [{bar}] {progress.iteration}/{progress.iterations}  loss {progress.loss:.5f}"
+                f"\r  {progress.stage:<16} [{bar}] {progress.iteration}/{progress.iterations}  loss {progress.loss:.2e}"
             )
             print(line, end="", flush=True)
 
@@ -121,7 +121,7 @@ def print_table(stages) -> None:
     """Print the stages; agreement is the Dice of thresholded M' under the transform and F'."""
     print("\n\n  {:<18}{:>9}{:>12}{:>12}{:>15}".format(*COLUMNS))
     for s in stages:
-        print(f"  {s.name:<18}{s.seconds:>9.2f}{s.loss:>12.5f}{s.agreement:>12.3f}{s.folded:>15}")
+        print(f"  {s.name:<18}{s.seconds:>9.2f}{s.loss:>12.2e}{s.agreement:>12.3f}{s.folded:>15}")
     print(flush=True)
 
 
@@ -154,7 +154,7 @@ def write_files(folder: Path, computation, checkpoint, pair) -> None:
 
 def stage_report(stage) -> dict:
     """What report.json says about a stage."""
-    numbers = {key: round(float(getattr(stage, key)), 6) for key in ("seconds", "loss", "agreement")}
+    numbers = {key: round(float(getattr(stage, key)), 9) for key in ("seconds", "loss", "agreement")}
     return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
 
 

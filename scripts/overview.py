@@ -18,7 +18,7 @@ from ISTNRegistrationLib.core.warp import warp_volume
 
 CELL = (316, 316)
 GAP, LEFT, TOP, BOTTOM = 6, 36, 112, 46
-FIELD_OF_VIEW = 1.5  # of the structures' longest side
+FIELD_OF_VIEW = 1.3  # of the structures' longest side
 HEAT_OPACITY = 0.75
 GRID_SPACING_MM = 8.0
 DARKER = 2.2  # the grid shows better on a dim image
@@ -212,6 +212,7 @@ def showGrid(display) -> None:
     """Let a transform's display node draw the warped grid in the slice views."""
     display.SetVisibility(True)
     display.SetVisibility2D(True)
+    display.SetVisibility3D(False)
     display.SetVisualizationMode(display.VIS_MODE_GRID)
     display.SetGridSpacingMm(GRID_SPACING_MM)
     display.SetGridResolutionMm(2.0)
