@@ -1,4 +1,4 @@
-"""``istn train``: from one configuration file to a checkpoint; interrupted runs go on with ``--resume``."""
+"""istn train: from one configuration file to a checkpoint; interrupted runs go on with ``--resume``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from ..core.errors import InputError
 from ..core.istn import ISTN
 from ..core.register import pick_device
 from ..core.train import TrainConfig, Trainer
-from ..data.cache import CachedPairs, fingerprint, prepare, read_subjects
+from ..data.cache import CachedPairs, cache_matches, prepare, read_subjects
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,7 +60,7 @@ def add_parser(commands) -> None:
     """Add ``train`` to the ``istn`` command."""
     parser = commands.add_parser("train", help="train a model on your own data", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="TOML file; see Resources/Configs")
-    parser.add_argument("--output", required=True, type=Path, help="folder for the cache, the state and the checkpoints")
+    parser.add_argument("--output", required=True, type=Path, help="folder for cache, state and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --output")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
@@ -102,12 +101,10 @@ def _cache(config: RunConfig, args: argparse.Namespace) -> Path:
     """The cache of this configuration; made when missing, or when a source file or the grid has changed."""
     subjects = read_subjects(args.config.parent / config.data.subjects)
     path = args.output / "cache.h5"
-    if path.is_file():
-        with h5py.File(path, "r") as file:
-            if file.attrs["fingerprint"] == fingerprint(subjects, config.model):
-                return path
+    if cache_matches(path, subjects, config.model):
+        return path
     with tqdm(total=len(subjects), unit="subject", desc="preparing") as bar:
-        prepare(subjects, config.model, path, lambda done: bar.update())
+        prepare(subjects, config.model, path, lambda _: bar.update())
     return path
 
 

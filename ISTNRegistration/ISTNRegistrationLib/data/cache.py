@@ -81,6 +81,17 @@ def _stamp(path: Path) -> tuple[int, int]:
     return path.stat().st_size, path.stat().st_mtime_ns
 
 
+def cache_matches(path: Path, subjects: list[Subject], config: ModelConfig) -> bool:
+    """Whether ``path`` is a whole cache of these files as they are now, for this configuration."""
+    if not path.is_file():
+        return False
+    try:
+        with h5py.File(path, "r") as file:
+            return file.attrs.get("fingerprint") == fingerprint(subjects, config)
+    except OSError:
+        return False
+
+
 def prepare(subjects: list[Subject], config: ModelConfig, path: Path, on_subject=lambda _: None) -> None:
     """Write the cache: image float16 and structure map uint8 (255 = 1) per subject; nothing is left of a failed run."""
     path = Path(path)

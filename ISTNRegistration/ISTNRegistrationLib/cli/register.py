@@ -1,0 +1,132 @@
+"""istn register: two image files to a transform file, and on request the warped image, heatmaps and a report."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+import numpy as np
+
+from ..core.checkpoint import Checkpoint, load_checkpoint
+from ..core.config import TRANSFORMS
+from ..core.errors import InputError
+from ..core.grid import Grid
+from ..core.refine import MODES
+from ..core.register import DEVICES, RegisterOptions, RegistrationResult, register_pair
+from ..core.transform import SpatialTransform
+from ..core.volume import Volume
+from ..core.warp import warp_volume
+from ..data.images import read_image, write_image
+from ..data.initial import resolve_initial
+from ..data.outputs import all_or_nothing, check_writable
+from ..data.report import registration_report, stage_table, write_report
+from ..data.transforms import write_transform
+from .progress import StageBars
+
+MAPS = ("fixed_map", "moving_map", "warped_map")
+DEFAULTS = RegisterOptions()
+
+
+def add_parser(commands) -> None:
+    """Add ``register`` to the ``istn`` command."""
+    parser = commands.add_parser("register", help="register a moving image to a fixed one", description=__doc__)
+    parser.add_argument("--fixed", required=True, type=Path, help="image that stays; any format SimpleITK reads")
+    parser.add_argument("--moving", required=True, type=Path, help="image that is registered to it")
+    add_method_arguments(parser)
+    parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
+    parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
+    parser.add_argument("--output-heatmaps", type=Path, metavar="DIR", help=f"folder for {', '.join(MAPS)}")
+    parser.add_argument("--json", type=Path, metavar="R.json", help="report")
+    parser.set_defaults(run=run)
+
+
+def add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    """Everything that ``RegisterOptions`` and the checkpoint decide."""
+    initial = "auto, none, center, center_of_mass, moments, rigid, or the file of a linear transform"
+    parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_PATH", help="shipped name or .h5 file")
+    parser.add_argument("--transform", choices=TRANSFORMS, default=DEFAULTS.transform)
+    parser.add_argument("--initial", default=DEFAULTS.initial, metavar="NAME_OR_FILE", help=initial)
+    parser.add_argument("--refine", choices=MODES, default=DEFAULTS.refine, help="what is optimised for this pair")
+    parser.add_argument("--iterations", type=int, default=DEFAULTS.iterations, help="at most, per stage")
+    parser.add_argument("--device", choices=DEVICES, default=DEFAULTS.device)
+    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Register one pair; all outputs are written, or none."""
+    check_outputs(args)
+    checkpoint = load_checkpoint(args.checkpoint)
+    check_heatmaps(args, checkpoint)
+    checkpoint.check_transform(args.transform)
+    fixed, moving = read_image(args.fixed), read_image(args.moving)
+    with StageBars() as bars:
+        result = register_pair(fixed, moving, checkpoint, options_for(args, fixed, moving), bars)
+    print(stage_table(result.stages))
+    write_outputs(args, (fixed, moving), checkpoint, result)
+
+
+def options_for(args: argparse.Namespace, fixed: Volume, moving: Volume) -> RegisterOptions:
+    """The options of the command line, with the initial alignment resolved for this pair."""
+    initial = resolve_initial(args.initial, fixed, moving)
+    return RegisterOptions(args.transform, initial, args.refine, args.iterations, args.device, args.seed)
+
+
+def check_outputs(args: argparse.Namespace) -> None:
+    """Raise InputError for an output that could not be written, before any work is done."""
+    identity = SpatialTransform(np.eye(4))
+    check_writable(args.output_transform, "Output transform", lambda path: write_transform(path, identity))
+    if args.output_volume:
+        probe = Volume(np.zeros((4, 4, 4), np.float32), Grid.centered((0.0,) * 3, (4,) * 3, (1.0,) * 3))
+        check_writable(args.output_volume, "Output volume", lambda path: write_image(path, probe))
+    if args.json:
+        check_writable(args.json, "Report", lambda path: write_report(path, {}))
+    if args.output_heatmaps:
+        folder = args.output_heatmaps
+        inside = folder / "map" if folder.is_dir() else folder
+        check_writable(inside, "Heatmap folder", lambda path: path.mkdir())
+        if folder.is_file():
+            raise InputError("Heatmap folder", "it is a file", "a folder", str(folder), "Give the name of a folder")
+
+
+def check_heatmaps(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
+    """Raise InputError where heatmaps are asked of a checkpoint without an ITN."""
+    if args.output_heatmaps and not checkpoint.config.uses_itn:
+        who, got = f"Checkpoint '{checkpoint.name}'", checkpoint.config.method
+        raise InputError(who, "it makes no structure maps", "istn-e or istn-i", got, "Leave out --output-heatmaps")
+
+
+def write_outputs(args, images: tuple[Volume, Volume], checkpoint: Checkpoint, result: RegistrationResult) -> None:
+    """Write what was asked for, all of it or nothing."""
+    fixed, moving = images
+    with all_or_nothing() as temporary:
+        write_transform(temporary(args.output_transform), result.transform)
+        if args.output_volume:
+            background = float(np.min(moving.array))  # air in CT is not 0
+            warped = warp_volume(moving, result.transform, fixed.grid, fill=background)
+            write_image(temporary(args.output_volume), warped)
+        if args.output_heatmaps:
+            for name, volume in heatmaps(result, [c.name for c in checkpoint.config.channels]).items():
+                write_image(temporary(args.output_heatmaps / f"{name}.nii.gz"), volume)
+        if args.json:
+            report = registration_report(fixed, moving, checkpoint, result)
+            report["files"] = {"fixed": str(args.fixed), "moving": str(args.moving)}
+            report["options"]["initial"] = args.initial
+            write_report(temporary(args.json), report)
+
+
+def heatmaps(result: RegistrationResult, channels: list[str]) -> dict[str, Volume]:
+    """The three maps, the strongest structure at each voxel; with several channels also each of them, by name."""
+    volumes = {}
+    for name in MAPS:
+        maps = getattr(result, name)
+        volumes[name] = Volume(maps.channels.max(axis=0), maps.grid, name)
+        if len(channels) > 1:
+            for channel, values in zip(channels, maps.channels, strict=True):
+                volumes[f"{name}_{file_name(channel)}"] = Volume(values, maps.grid, channel)
+    return volumes
+
+
+def file_name(channel: str) -> str:
+    """A channel's name without what does not belong in a file's name."""
+    return re.sub(r"[^\w-]+", "-", channel)

@@ -1,0 +1,69 @@
+"""The files of one run: checked before it begins, and in the end all of them are there or none."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..core.errors import InputError
+from .files import one_line
+
+
+def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
+    """Write something small of the same kind in a folder beside ``path`` and take it away again.
+
+    Raises:
+        InputError: there is no such folder, it cannot be written to, ``path`` is a folder, or ``write`` refuses it.
+    """
+    todo = "Give a file name in an existing folder that you may write to"
+    if path.is_dir() or not path.parent.is_dir():
+        got = f"the folder {path}" if path.is_dir() else f"{path}, and there is no folder {path.parent}"
+        raise InputError(who, "it cannot be written", "a file name in an existing folder", got, todo)
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".istn-") as folder:
+            _probe(Path(folder) / path.name, path, write)
+    except OSError as error:
+        got = f"{path} ({one_line(error)})"
+        raise InputError(who, "it cannot be written", "a folder that you may write to", got, todo) from error
+
+
+def _probe(temporary: Path, path: Path, write: Callable[[Path], None]) -> None:
+    """Write ``temporary``; an error names ``path``."""
+    try:
+        write(temporary)
+    except InputError as error:
+        error.args = (str(error).replace(str(temporary), str(path)),)
+        raise
+
+
+@contextmanager
+def all_or_nothing() -> Iterator[Callable[[Path], Path]]:
+    """Within this block, ask the yielded function for the temporary name to write a file under.
+
+    At the end all files take their names, replacing older ones; after any exception (Ctrl-C too) the old ones are still
+    there and nothing new is. A file's folder is made if only its last part is missing.
+    """
+    temporaries: dict[Path, Path] = {}
+    made: list[Path] = []
+
+    def temporary(path: Path) -> Path:
+        if not path.parent.is_dir():
+            path.parent.mkdir()
+            made.append(path.parent)
+        temporaries[path] = path.with_name(f".{os.getpid()}-{path.name}")
+        return temporaries[path]
+
+    try:
+        yield temporary
+        for path, written in temporaries.items():
+            written.replace(path)
+        made.clear()
+    finally:
+        for written in temporaries.values():
+            written.unlink(missing_ok=True)
+        for folder in made:
+            with suppress(OSError):  # something else has been put there meanwhile
+                folder.rmdir()
