@@ -1,0 +1,111 @@
+"""istn register: what it writes agrees with SimpleITK, and is all there or not at all."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from command import checkpoint_file, files_in, run, small_config, subject
+from ISTNRegistrationLib.cli import register
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.data.images import read_image
+from ISTNRegistrationLib.data.transforms import read_linear, write_transform
+
+MAPS = {f"maps/{name}{channel}.nii.gz" for name in register.MAPS for channel in ("", "_putamen", "_caudate")}
+ALL = {"t.h5", "w.nii.gz", "r.json", "maps", *MAPS}
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["2d", "3d"])
+def given(request, tmp_path_factory):
+    """Options of a run on a tiny pair 3 mm apart."""
+    folder, ndim = tmp_path_factory.mktemp("given"), request.param
+    fixed, moving = (subject(folder, name, ndim, shift)[0] for name, shift in (("fixed", 0.0), ("moving", 3.0)))
+    checkpoint = checkpoint_file(folder / "tiny.h5", small_config(ndim))
+    return {"fixed": fixed, "moving": moving, "checkpoint": checkpoint, "iterations": 3, "device": "cpu"}
+
+
+def outputs(folder):
+    names = {"output_transform": "t.h5", "output_volume": "w.nii.gz", "output_heatmaps": "maps", "json": "r.json"}
+    return {option: folder / name for option, name in names.items()}
+
+
+@pytest.mark.parametrize("transform", ["affine", "bspline"])
+def test_simpleitk_makes_the_same_volume_from_the_transform_file(given, transform, tmp_path):
+    assert run("register", **given, transform=transform, **outputs(tmp_path)) == 0
+    assert files_in(tmp_path) == ALL
+    fixed, moving = (sitk.ReadImage(str(given[key])) for key in ("fixed", "moving"))
+    theirs = sitk.Resample(moving, fixed, sitk.ReadTransform(str(tmp_path / "t.h5")), sitk.sitkLinear)
+    ours = read_image(tmp_path / "w.nii.gz")
+    assert ours.grid == read_image(given["fixed"]).grid
+    inner = (slice(3, -3),) * ours.grid.ndim
+    np.testing.assert_allclose(ours.array[inner], sitk.GetArrayFromImage(theirs)[inner], atol=0.02)
+
+
+def test_the_report_says_what_was_done_and_the_table_is_printed(given, tmp_path, capsys):
+    assert run("register", **given, transform="bspline", seed=7, **outputs(tmp_path)) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    names = [stage["name"] for stage in report["stages"]]
+    assert names == ["initial", "affine", "affine refined", "bspline", "bspline refined"]
+    wanted = {"transform": "bspline", "initial": "auto", "refine": "theta", "iterations": 3, "device": "cpu", "seed": 7}
+    assert report["options"] == wanted
+    assert report["files"] == {key: str(given[key]) for key in ("fixed", "moving")}
+    assert report["checkpoint"]["name"] == "tiny" and len(report["checkpoint"]["sha256"]) == 64
+    assert {"python", "torch", "SimpleITK"} <= set(report["versions"])
+    table = capsys.readouterr().out
+    assert all(name in table for name in (*names, "seconds", "loss", "agreement", "folded"))
+
+
+def test_it_is_register_pair(given, tmp_path):
+    assert run("register", **given, output_transform=tmp_path / "t.h5") == 0
+    fixed, moving = read_image(given["fixed"]), read_image(given["moving"])
+    checkpoint = register.load_checkpoint(given["checkpoint"])
+    result = register_pair(fixed, moving, checkpoint, RegisterOptions(iterations=3, device="cpu"))
+    np.testing.assert_allclose(read_linear(tmp_path / "t.h5"), result.transform.linear, atol=1e-6)
+    assert files_in(tmp_path) == {"t.h5"}
+
+
+@pytest.mark.parametrize("initial", ["none", "center", "center_of_mass", "moments", "rigid", "file"])
+def test_every_way_to_start(given, initial, tmp_path):
+    ndim = read_image(given["fixed"]).grid.ndim
+    start = np.eye(ndim + 1)
+    start[0, -1] = 3.0
+    if initial == "file":
+        initial = tmp_path / "start.tfm"
+        write_transform(initial, SpatialTransform(start))
+    assert run("register", **given, initial=initial, refine="none", output_transform=tmp_path / "t.h5") == 0
+    if initial != "none":  # the untrained network answers with the identity, so what comes out is the start
+        np.testing.assert_allclose(read_linear(tmp_path / "t.h5")[:, -1], start[:, -1], atol=0.5)
+
+
+def test_a_loss_is_shown_for_every_iteration_of_every_stage(given, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(register.StageBars, "__call__", lambda self, progress: seen.append(progress))
+    assert run("register", **given, transform="bspline", output_transform=tmp_path / "t.h5") == 0
+    assert {progress.stage for progress in seen} == {"affine refined", "bspline refined"}
+    assert all(np.isfinite(progress.loss) and progress.iterations == 3 for progress in seen)
+
+
+@pytest.mark.parametrize("step", ["registering", "writing the last file"])
+@pytest.mark.parametrize("error, code", [(KeyboardInterrupt(), 130), (InputError("Disk", "full", "a", "b"), 2)])
+def test_a_run_that_ends_early_leaves_the_old_files_and_no_new_ones(given, step, error, code, tmp_path, monkeypatch):
+    def stop(*_):
+        raise error
+
+    (tmp_path / "t.h5").write_text("from yesterday")
+    place = (register.StageBars, "__call__") if step == "registering" else (register, "registration_report")
+    monkeypatch.setattr(*place, stop)
+    assert run("register", **given, **outputs(tmp_path)) == code
+    assert files_in(tmp_path) == {"t.h5"} and (tmp_path / "t.h5").read_text() == "from yesterday"
+
+
+def test_heatmaps_go_into_a_folder_that_is_there_already(given, tmp_path):
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "mine.txt").touch()
+    assert run("register", **given, **outputs(tmp_path)) == 0
+    assert files_in(tmp_path) == ALL | {"maps/mine.txt"}
+
+
+def test_a_channels_name_cannot_lead_out_of_the_folder():
+    assert register.file_name("../left putamen/x") == "-left-putamen-x"
