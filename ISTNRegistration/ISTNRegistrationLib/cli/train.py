@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import pickle
 import platform
 import sys
 from dataclasses import asdict, dataclass, field
@@ -86,15 +87,33 @@ def run(args: argparse.Namespace) -> None:
     config = read_config(args.config)
     if args.threads:
         torch.set_num_threads(args.threads)
-    args.output.mkdir(parents=True, exist_ok=True)
+    _make_folder(args.output)
     source = CachedPairs(_cache(config, args), config.model, config.augment)
     torch.manual_seed(config.training.seed)
     trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
     state = args.output / "state.pt"
     if args.resume and state.is_file():
-        trainer.load_state(torch.load(state, weights_only=True, map_location="cpu"))
+        _load_state(trainer, state)
     with tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
         trainer.run(source, lambda trainer, values: _after_step(trainer, values, bar, config, args.output))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        todo = "Give a folder that you may write to"
+        raise InputError("Output folder", "it cannot be made", "a writable place", f"{path} ({error})", todo) from error
+
+
+def _load_state(trainer: Trainer, path: Path) -> None:
+    """Go on from a state file; what it holds is tensors and plain values, nothing that runs."""
+    try:
+        trainer.load_state(torch.load(path, weights_only=True, map_location="cpu"))
+    except (RuntimeError, KeyError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        got, todo = str(error).split("\n")[0], "Start anew without --resume, or give another --output"
+        who = f"State '{path}'"
+        raise InputError(who, "training cannot go on from it", "a state of this model", got, todo) from error
 
 
 def _cache(config: RunConfig, args: argparse.Namespace) -> Path:

@@ -1,0 +1,163 @@
+"""istn train: it learns, leaves what it should, and a resumed run ends where an uninterrupted one does."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from command import files_in, run, subject
+from ISTNRegistrationLib.cli import train
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+from ISTNRegistrationLib.core.istn import ISTN
+from ISTNRegistrationLib.core.losses import training_losses
+from ISTNRegistrationLib.data.cache import CachedPairs, cache_matches, read_subjects
+
+CONFIG = """
+[model]
+method = "{method}"
+transforms = ["affine", "bspline"]
+channels = [{{ name = "outer", labels = [1, 2] }}, {{ name = "inner", labels = [2] }}]
+grid = {{ size = {size}, spacing = {spacing} }}
+net = {{ itn_widths = [4, 8], stn_widths = [4, 8] }}
+bspline = {{ spacing_mm = 8.0, max_displacement_mm = 5.0 }}
+[data]
+subjects = "subjects.csv"
+[training]
+steps = {steps}
+itn_first_steps = 2
+warmup_steps = 2
+learning_rate = 5e-3
+validate_every = 3
+precision = "float32"
+[card]
+license = "CC0"
+"""
+
+
+def write_study(folder, ndim=2, method="istn-e", steps=6):
+    """A configuration file and two people in each split."""
+    rows = ["person,image,labels,split"]
+    for number, name in enumerate("abcd"):
+        image, labels = subject(folder, name, ndim, 2.0 * number)
+        rows.append(f"{name},{image.name},{labels.name},{'train' if number < 2 else 'val'}")
+    (folder / "subjects.csv").write_text("\n".join(rows) + "\n")
+    values = {"method": method, "size": [16] * ndim, "spacing": [2.0] * ndim, "steps": steps}
+    (folder / "config.toml").write_text(CONFIG.format(**values))
+    return {"config": folder / "config.toml", "device": "cpu", "threads": 1}
+
+
+def weights(path):
+    return load_checkpoint(path).model.state_dict()
+
+
+@pytest.mark.parametrize("method", ["stn-u", "stn-s", "istn-e", "istn-i"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_every_method_trains_and_leaves_checkpoints_that_load(method, ndim, tmp_path):
+    study = write_study(tmp_path, ndim, method, steps=3)
+    assert run("train", **study, output=tmp_path / "out") == 0
+    assert files_in(tmp_path / "out") == {"cache.h5", "state.pt", "best.h5", "last.h5"}
+    for name in ("best.h5", "last.h5"):
+        checkpoint = load_checkpoint(tmp_path / "out" / name)
+        assert checkpoint.config.method == method
+        assert checkpoint.card["license"] == "CC0" and checkpoint.card["steps"] == 3
+    assert all(np.isfinite(value) for entry in checkpoint.card["history"] for value in entry.values())
+
+
+def test_training_lowers_the_loss_on_people_it_has_not_seen(tmp_path):
+    study = write_study(tmp_path, steps=60)
+    assert run("train", **study, output=tmp_path / "out") == 0
+    config = train.read_config(study["config"])
+    trained = load_checkpoint(tmp_path / "out" / "last.h5").model
+    torch.manual_seed(config.training.seed)
+    untrained = ISTN(config.model)
+    untrained.channel_weights.copy_(trained.channel_weights)
+    pairs = CachedPairs(tmp_path / "out" / "cache.h5", config.model, config.augment).validation_pairs()
+    with torch.no_grad():
+        before, after = (sum(sum(training_losses(m, p).values()) for p in pairs) for m in (untrained, trained))
+    assert after < 0.8 * before
+
+
+def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch):
+    study = write_study(tmp_path)
+    assert run("train", **study, output=tmp_path / "whole") == 0
+    after_step = train._after_step
+
+    def stop_at_four(trainer, *rest):
+        if trainer.step == 4:
+            raise KeyboardInterrupt
+        after_step(trainer, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "_after_step", stop_at_four)
+        assert run("train", **study, output=tmp_path / "halves") == 130
+    assert load_checkpoint(tmp_path / "halves" / "last.h5").card["steps"] == 3
+    assert run("train", "--resume", **study, output=tmp_path / "halves") == 0
+    for name in ("last.h5", "best.h5"):
+        first, second = (weights(tmp_path / folder / name) for folder in ("whole", "halves"))
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    assert load_checkpoint(tmp_path / "halves" / "last.h5").card["steps"] == 6
+
+
+def test_the_cache_is_made_once_and_again_when_an_image_or_the_grid_changes(tmp_path, monkeypatch):
+    study, cache = write_study(tmp_path, steps=3), tmp_path / "out" / "cache.h5"
+    run("train", **study, output=tmp_path / "out")
+    made = cache.stat().st_mtime_ns
+    run("train", **study, output=tmp_path / "out")
+    assert cache.stat().st_mtime_ns == made
+    subjects, model = read_subjects(tmp_path / "subjects.csv"), train.read_config(study["config"]).model
+    assert cache_matches(cache, subjects, model)
+    subject(tmp_path, "a", 2, 1.0)
+    assert not cache_matches(cache, subjects, model)
+    run("train", **study, output=tmp_path / "out")
+    assert cache_matches(cache, subjects, model)
+    cache.write_bytes(cache.read_bytes()[:100])
+    assert not cache_matches(cache, subjects, model)
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
+        ('"istn-e"', '"magic"', "key 'method'"),
+        ("steps = 6", "steps = 6.5", "training.steps"),
+        ("steps = 6", "stepps = 6", "stepps"),
+        ("[card]", "[card", "not TOML"),
+        ('"subjects.csv"', '"nobody.csv"', "no such file"),
+        ("labels = [1, 2]", "labels = [77]", "none of the structures"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_and_exit_code_2(old, new, complaint, tmp_path, capsys):
+    study = write_study(tmp_path)
+    text = study["config"].read_text().replace(old, new).replace("[2]", "[77]" if "77" in new else "[2]")
+    study["config"].write_text(text)
+    assert run("train", **study, output=tmp_path / "out") == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if "error:" in line]
+    assert len(error) == 1 and complaint in error[0]
+    assert not list(tmp_path.rglob("*.h5")) and not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"not a state" * 50])
+def test_a_damaged_state_is_one_line_and_exit_code_2(damage, tmp_path, capsys):
+    study, state = write_study(tmp_path, steps=3), tmp_path / "out" / "state.pt"
+    assert run("train", **study, output=tmp_path / "out") == 0
+    state.write_bytes(damage(state.read_bytes()))
+    capsys.readouterr()
+    assert run("train", "--resume", **study, output=tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and "state.pt" in error
+
+
+def test_an_output_folder_that_cannot_be_made_is_one_line_and_exit_code_2(tmp_path, capsys):
+    study = write_study(tmp_path)
+    assert run("train", **study, output=tmp_path / "config.toml") == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and "config.toml" in error
+
+
+def test_the_history_is_plain_json(tmp_path):
+    study = write_study(tmp_path)
+    run("train", **study, output=tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "best.h5") as file:
+        history = json.loads(file.attrs["card"])["history"]
+    assert [entry["step"] for entry in history] == [3, 6]
