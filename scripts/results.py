@@ -22,10 +22,10 @@ import results_tables
 import SimpleITK as sitk
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
-from ISTNRegistrationLib.core.metrics import dice, folded_voxels
+from ISTNRegistrationLib.core.metrics import folded_voxels
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.warp import warp_volume
-from ISTNRegistrationLib.data.surface import surface_distance
+from ISTNRegistrationLib.data.evaluate import label_scores
 from results_methods import Method, Scan
 from tqdm import tqdm
 
@@ -76,15 +76,14 @@ def evaluate(transform: SpatialTransform, fixed: Scan, moving: Scan) -> dict[str
     grid = fixed.labels.grid
     warped = warp_volume(moving.labels, transform, grid, order="nearest").array
     there = fixed.labels.array
-    box = tuple(slice(i.min(), i.max() + 1) for i in np.nonzero((there > 0) | (warped > 0)))
-    there, warped = there[box], warped[box]
-    surfaces = [surface_distance(there == label, warped == label, grid.spacing) for label in LABELS]
+    scores = label_scores(there, warped, grid.spacing, LABELS)
+    (union,) = label_scores(there > 0, warped > 0, grid.spacing, [True])
     values = {
-        "dice": np.mean([dice(there == label, warped == label) for label in LABELS]),
-        "asd_mm": np.mean([surface.average for surface in surfaces]),
-        "hd95_mm": np.mean([surface.hd95 for surface in surfaces]),
-        "union_dice": dice(there > 0, warped > 0),
-        "union_asd_mm": surface_distance(there > 0, warped > 0, grid.spacing).average,
+        "dice": np.mean([score.dice for score in scores]),
+        "asd_mm": np.mean([score.asd_mm for score in scores]),
+        "hd95_mm": np.mean([score.hd95_mm for score in scores]),
+        "union_dice": union.dice,
+        "union_asd_mm": union.asd_mm,
         "folded": folded_voxels(transform, grid),
     }
     return {key: round(float(value), 5) for key, value in values.items()}
