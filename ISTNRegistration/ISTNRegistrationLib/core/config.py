@@ -52,7 +52,7 @@ class BSplineConfig:
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Networks by preset; widths are features per level of the ``default`` ITN and of the STNs' encoder."""
+    """Networks by preset; widths are features per level of the ``default`` ITN and of the B-spline STN."""
 
     preset: str = "default"
     itn_widths: tuple[int, ...] = (16, 32, 64, 64)

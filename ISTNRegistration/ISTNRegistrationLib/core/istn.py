@@ -62,10 +62,6 @@ class ISTN(nn.Module):
         """Control points' displacements (N, n, *free) in mm of B-spline theta, bounded by a scaled tanh."""
         return torch.tanh(theta) * self.config.bspline.max_displacement_mm
 
-    def theta_for(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Inverse of :meth:`coefficients`."""
-        return torch.atanh(coefficients / self.config.bspline.max_displacement_mm)
-
     def warp(self, maps: torch.Tensor, linear: torch.Tensor, coefficients: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, C, ...) at T(x) for every x of the grid; zero outside."""
         return sample(maps, self.positions(linear, coefficients))

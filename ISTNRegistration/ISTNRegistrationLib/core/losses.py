@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .istn import ISTN, identity
+from .layers import average_pool
 from .warp import sample
 
 
@@ -19,13 +20,33 @@ def weighted_mse(first: torch.Tensor, second: torch.Tensor, weights: torch.Tenso
     return (per_channel * weights).mean()
 
 
-def training_losses(model: ISTN, batch: dict[str, torch.Tensor], with_stn: bool = True) -> dict[str, torch.Tensor]:
+def pyramid_mse(warped: torch.Tensor, fixed: torch.Tensor, weights: torch.Tensor, pyramid=()) -> torch.Tensor:
+    """Mean of :func:`weighted_mse` on the maps and on their means over blocks of each factor in ``pyramid``.
+
+    The MSE of two structures that overlap by less than half is smaller when the moving one vanishes than when it comes
+    nearer. Block means overlap more and point the right way. Each level counts as much as the finest.
+    """
+    total, energy = weighted_mse(warped, fixed, weights), _energy(fixed)
+    for factor in pyramid:
+        coarse = average_pool(fixed, factor)
+        gain = energy / _energy(coarse).clamp(min=1e-12)
+        total = total + weighted_mse(average_pool(warped, factor), coarse, weights * gain)
+    return total / (1 + len(pyramid))
+
+
+def _energy(maps: torch.Tensor) -> torch.Tensor:
+    """Mean square of each channel, (C,)."""
+    return maps.square().flatten(2).mean(dim=(0, 2))
+
+
+def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=()) -> dict[str, torch.Tensor]:
     """Loss terms of the model's method on a batch; their sum is what training minimises.
 
     ``batch`` has ``moving``, ``fixed`` (N, 1, ...) and ``moving_soi``, ``fixed_soi`` (N, channels, ...).
     STN-u: MSE(M∘T, F). STN-s: MSE(S_M∘T, S_F). ISTN-e: STN-s + MSE(M', S_M) + MSE(F', S_F) (1).
     ISTN-i: STN-s + MSE(M'∘T, S_F) + MSE(S_M∘T, F') (2). One sum of these per transform type of the model.
-    ``with_stn=False`` leaves the STN's terms out where the ITN has its own (ISTN-e).
+    ``with_stn=False`` leaves the STN's terms out where the ITN has its own (ISTN-e). ``pyramid``: see
+    :func:`pyramid_mse`; empty is the paper.
     """
     maps = model.maps(torch.cat([batch["moving"], batch["fixed"]])).float()
     terms = {}
@@ -40,19 +61,20 @@ def training_losses(model: ISTN, batch: dict[str, torch.Tensor], with_stn: bool 
         warped = model.warp(moving_map, linear) if name == "bspline" else moving_map
         theta = model.theta(name, warped, fixed_map).float()
         parts = (linear, model.coefficients(theta)) if name == "bspline" else (model.linear(theta), None)
-        terms.update(_warp_terms(model, batch, (moving_map, fixed_map), model.positions(*parts), name))
+        warps = _warp_terms(model, batch, (moving_map, fixed_map), model.positions(*parts), pyramid)
+        terms.update({f"{name}/{term}": value for term, value in warps.items()})
         linear = parts[0].detach()
     return terms
 
 
-def _warp_terms(model: ISTN, batch: dict, maps: tuple, positions: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
+def _warp_terms(model: ISTN, batch: dict, maps: tuple, positions: torch.Tensor, pyramid) -> dict[str, torch.Tensor]:
     """The terms of one transform type."""
     if model.config.method == "stn-u":
-        return {f"{name}/u": F.mse_loss(sample(batch["moving"], positions), batch["fixed"])}
+        return {"u": F.mse_loss(sample(batch["moving"], positions), batch["fixed"])}
     warped_soi, fixed_soi = sample(batch["moving_soi"], positions), batch["fixed_soi"]
     weights = model.channel_weights
-    terms = {f"{name}/s": weighted_mse(warped_soi, fixed_soi, weights)}
+    terms = {"s": pyramid_mse(warped_soi, fixed_soi, weights, pyramid)}
     if model.config.method == "istn-i":
         across = weighted_mse(sample(maps[0], positions), fixed_soi, weights)
-        terms[f"{name}/i"] = across + weighted_mse(warped_soi, maps[1], weights)
+        terms["i"] = across + weighted_mse(warped_soi, maps[1], weights)
     return terms

@@ -18,9 +18,9 @@ from .warp import affine_positions, sample
 
 OnIteration = Callable[[int, float], "bool | None"]
 MODES = ("none", "weights", "theta")
-LEARNING_RATES = {"weights": 1e-3, "theta": 0.03}
-PATIENCE = 15  # iterations without an improvement of at least MIN_IMPROVEMENT
-MIN_IMPROVEMENT = 1e-3  # of the best loss
+LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
+PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
+MIN_IMPROVEMENT = 1e-3  # of the loss
 ACTIVE_LEVEL = 0.05  # of the largest map value: fainter voxels, farther than REACH_MM from a structure, hardly matter
 REACH_MM = 8.0
 
@@ -66,16 +66,19 @@ class Refined:
 
 
 def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_iteration: OnIteration) -> Refined:
-    """Refine the STN's answer ``start``; never ends with a larger loss than it started with.
+    """Refine the STN's answer ``start``; never ends with a larger loss than that, or than without this transform.
+
+    Where the identity is better than the STN's answer, ``theta`` starts there: a saturated tanh has no gradient.
 
     Args:
         mode: ``weights`` updates a copy of the STN, as in the paper; ``theta`` updates the parameters themselves.
         on_iteration: called with the iteration and its loss; False stops and keeps the best so far.
     """
+    start = min((start, torch.zeros_like(start)), key=pair.loss)
     with torch.enable_grad():
         predict, optimizer = _by_weights(pair) if mode == "weights" else _by_theta(start)
         best, losses = _minimise(predict, Objective(pair), optimizer, iterations, on_iteration)
-    return Refined(best if pair.loss(best) <= pair.loss(start) else start, tuple(losses))
+    return Refined(min((best, start), key=pair.loss), tuple(losses))
 
 
 def _by_weights(pair: Pair):
@@ -92,22 +95,27 @@ def _by_theta(start: torch.Tensor):
 
 
 def _minimise(predict, objective, optimizer, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
-    """Iterate; returns the theta with the smallest loss. The last iteration only evaluates."""
-    best_loss, best, improved, losses = float("inf"), None, 0, []
+    """Iterate, the step length falling along half a cosine; returns the theta with the smallest loss.
+
+    The last iteration only evaluates.
+    """
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations + 1)
+    best_loss, best, mark, marked_at, losses = float("inf"), None, float("inf"), 0, []
     for iteration in range(iterations + 1):
         theta = predict()
         loss = objective(theta)
         losses.append(float(loss.detach()))
-        if losses[-1] < best_loss * (1 - MIN_IMPROVEMENT):
-            improved = iteration
         if losses[-1] < best_loss:
             best_loss, best = losses[-1], theta.detach().clone()
+        if losses[-1] < mark * (1 - MIN_IMPROVEMENT):
+            mark, marked_at = losses[-1], iteration
         stop = on_iteration(iteration, losses[-1]) is False
-        if stop or iteration == iterations or iteration - improved >= PATIENCE:
+        if stop or iteration == iterations or iteration - marked_at >= PATIENCE:
             break
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        schedule.step()
     return best, losses
 
 

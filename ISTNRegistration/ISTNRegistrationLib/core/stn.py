@@ -23,7 +23,7 @@ def build_stn(config: ModelConfig, transform: str, free: tuple[int, ...]) -> nn.
         return kind(inputs, shape, free if transform == "bspline" else transform == "rigid")
     if transform == "bspline":
         return BSplineSTN(inputs, config.net.stn_widths, free)
-    return AffineSTN(inputs, config.net.stn_widths, shape, parameter_count(config.ndim, transform == "rigid"))
+    return AffineSTN(config.map_channels, shape, parameter_count(config.ndim, transform == "rigid"))
 
 
 class Encoder(nn.Module):
@@ -44,23 +44,39 @@ class Encoder(nn.Module):
 
 
 class AffineSTN(nn.Module):
-    """Encoder, then two dense layers."""
+    """Two dense layers on the difference and the sum of both maps' moments, and a straight way for the difference.
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], shape: tuple[int, ...], outputs: int) -> None:
+    An affine transform of a map changes its mass, centroid and second moments in a known way, so what is left to learn
+    is nearly linear, and few training pairs suffice.
+    """
+
+    def __init__(self, channels: int, shape: tuple[int, ...], outputs: int, hidden: int = 64) -> None:
         super().__init__()
-        self.encoder = Encoder(len(shape), inputs, widths)
-        count = widths[-1]
-        for size in shape:
-            for _ in widths:
-                size = (size + 1) // 2
-            count *= size
-        self.fc = nn.Linear(count, 32)
-        self.head = zero(nn.Linear(32, outputs))
+        self.register_buffer("polynomials", moment_polynomials(shape), persistent=False)
+        count = channels * len(self.polynomials)
+        self.fc = nn.Linear(2 * count, hidden)
+        self.head = zero(nn.Linear(hidden + count, outputs))
 
     def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
         """Maps (N, C, ...) to theta (N, P)."""
-        features = self.encoder(torch.cat([moving, fixed], dim=1))[-1]
-        return self.head(F.relu(self.fc(features.flatten(1))))
+        first, second = moments(moving, self.polynomials), moments(fixed, self.polynomials)
+        difference = first - second
+        mixed = F.relu(self.fc(torch.cat([difference, first + second], dim=1)))
+        return self.head(torch.cat([mixed, 4 * difference], dim=1))
+
+
+def moment_polynomials(shape: tuple[int, ...]) -> torch.Tensor:
+    """1, the coordinates in [-1, 1], and their products in pairs, at every voxel: (1 + n + n (n + 1) / 2, voxels)."""
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in shape), indexing="ij")
+    products = [axes[i] * axes[j] for i in range(len(shape)) for j in range(i, len(shape))]
+    return torch.stack([torch.ones(shape), *axes, *products]).flatten(1)
+
+
+def moments(maps: torch.Tensor, polynomials: torch.Tensor) -> torch.Tensor:
+    """Per channel the root of the mean, the centroid and the second moments of maps (N, C, ...), flat (N, ...)."""
+    mean = maps.flatten(2).float() @ polynomials.T / polynomials.shape[1]
+    mass = mean[..., :1]
+    return torch.cat([mass.clamp(min=1e-8).sqrt(), mean[..., 1:] / (mass + 1e-3)], dim=-1).flatten(1)
 
 
 class BSplineSTN(nn.Module):

@@ -21,7 +21,7 @@ class TrainConfig:
 
     ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32. During the first ``itn_first_steps`` an ISTN-e
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
-    channels so that small structures count as much as large ones.
+    channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
     """
 
     steps: int = 2000
@@ -30,6 +30,7 @@ class TrainConfig:
     warmup_steps: int = 50
     itn_first_steps: int = 200
     balance_channels: bool = True
+    pyramid: tuple[int, ...] = (4, 8)
     validate_every: int = 250
     precision: str = "bfloat16"
     seed: int = 0
@@ -85,7 +86,8 @@ class Trainer:
         self._set_learning_rate()
         self.model.train()
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            terms = training_losses(self.model, batch, with_stn=self.step >= self.config.itn_first_steps)
+            with_stn = self.step >= self.config.itn_first_steps
+            terms = training_losses(self.model, batch, with_stn, self.config.pyramid)
         loss = sum(terms.values())
         if not torch.isfinite(loss):
             todo = "Lower training.learning_rate or check the data of this pair"

@@ -68,10 +68,7 @@ def _moving_index(transform: SpatialTransform, grid: Grid, to_index: np.ndarray)
     total = to_index @ transform.linear
     index = affine_index(total @ grid.matrix, grid.shape)
     if transform.residual is not None:
-        from .bspline import field_on_grid
-
-        field = field_on_grid(transform.residual.coefficients, transform.residual.grid, grid)
-        index += (field @ total[:-1, :-1].T).astype(np.float32)
+        index += (transform.residual.on_grid(grid) @ total[:-1, :-1].T).astype(np.float32)
     return index
 
 

@@ -1,0 +1,38 @@
+import dataclasses
+
+import pytest
+from ISTNRegistrationLib.core.config import ModelConfig, from_dict
+from ISTNRegistrationLib.core.errors import InputError
+from networks import config
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_configuration_survives_plain_data(ndim):
+    original = config(ndim)
+    assert from_dict(ModelConfig, dataclasses.asdict(original)) == original
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "istn-x"}, ["method", "istn-e"]),
+        ({"transforms": ["affine", "warp"]}, ["transforms", "bspline"]),
+        ({"colour": 1}, ["colour", "unknown key", "transforms"]),
+        ({"grid": {"size": [8, 8], "spacing": [1.0, 1.0], "anchor": "nose"}}, ["grid.anchor", "center_of_mass"]),
+        ({"grid": {"size": [8, 8]}}, ["grid.spacing", "missing"]),
+        ({"grid": {"size": "8", "spacing": [1.0]}}, ["grid.size", "list"]),
+        ({"grid": {"size": [8, 8, 8, 8], "spacing": [1.0] * 4}}, ["2-D nor 3-D"]),
+        ({"bspline": {"spacing_mm": "wide"}}, ["bspline.spacing_mm", "float"]),
+        ({"net": {"preset": "vgg"}}, ["net.preset", "published"]),
+        ({"channels": [{"name": "a"}]}, ["channels.labels", "missing"]),
+    ],
+)
+def test_a_mistake_is_named_with_its_key_and_what_is_allowed(change, words):
+    with pytest.raises(InputError) as caught:
+        from_dict(ModelConfig, dataclasses.asdict(config()) | change)
+    assert all(word in str(caught.value) for word in words)
+
+
+def test_whole_numbers_are_good_enough_for_mm():
+    data = dataclasses.asdict(config()) | {"bspline": {"spacing_mm": 12}}
+    assert from_dict(ModelConfig, data).bspline.spacing_mm == 12.0

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+from builders import CASE_IDS, CASES, make_grid
+from ISTNRegistrationLib.core.grid import Grid, apply_matrix
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_index_to_physical_and_back_is_exact(ndim, orientation):
+    grid = make_grid(ndim, orientation)
+    index = np.random.default_rng(0).uniform(-3, 30, (20, ndim))
+    assert np.allclose(grid.physical_to_index(grid.index_to_physical(index)), index, atol=1e-9)
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_points_have_array_shape_and_last_index_axis_first(ndim, orientation):
+    grid = make_grid(ndim, orientation)
+    points = grid.points()
+    assert points.shape == (*grid.shape, ndim)
+    index = tuple(range(1, ndim + 1))
+    assert np.allclose(points[index[::-1]], grid.index_to_physical(index))
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_cube_corners_are_the_first_and_last_voxel_centres(ndim, orientation):
+    grid = make_grid(ndim, orientation)
+    corners = apply_matrix(grid.cube_to_physical(), [[-1.0] * ndim, [1.0] * ndim])
+    assert np.allclose(corners, grid.index_to_physical([[0] * ndim, [s - 1 for s in grid.size]]))
+
+
+def test_centered_grid_has_its_middle_at_the_center():
+    grid = Grid.centered((1.0, 2.0, 3.0), (4, 5, 6), (1.0, 2.0, 0.5))
+    assert np.allclose(grid.center, (1, 2, 3))
+
+
+def test_moved_grid_carries_its_points_along():
+    grid, turn = make_grid(3, "oblique"), np.eye(4)
+    turn[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    turn[:3, 3] = [4, 5, 6]
+    assert np.allclose(grid.moved(turn).points(), apply_matrix(turn, grid.points()))

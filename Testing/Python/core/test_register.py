@@ -1,0 +1,136 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from builders import CASE_IDS, CASES, blob_volume, make_grid
+from ISTNRegistrationLib.core.checkpoint import Checkpoint
+from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
+from ISTNRegistrationLib.core.grid import apply_matrix
+from ISTNRegistrationLib.core.placement import Placement
+from ISTNRegistrationLib.core.register import RegisterOptions, register_maps, register_pair
+from ISTNRegistrationLib.core.stages import stage_transforms
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.core.warp import warp_volume
+from networks import blobs, model
+
+STAGES = ["initial", "affine", "affine refined", "bspline", "bspline refined"]
+
+
+def checkpoint(ndim, method="stn-u"):
+    """A model that registers the images themselves: its maps mean something without training."""
+    net = model(ndim, method=method, size=(28, 24, 26)[:ndim])
+    return Checkpoint(net, net.config, {}, "test", "0" * 64)
+
+
+def scaled(volume):
+    return Volume(volume.array / volume.array.max(), volume.grid, volume.name)
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_a_known_rigid_shift_is_found_in_any_orientation(ndim, orientation):
+    """Moving = fixed carried 4 mm along x and -3 mm along y, on a grid of another orientation."""
+    shift = np.eye(ndim + 1)
+    shift[:2, ndim] = [4.0, -3.0]
+    fixed = scaled(blob_volume(make_grid(ndim, "LPS", size=(30, 28, 26)), seed=2))
+    grid = make_grid(ndim, orientation, size=(44, 42, 40))
+    moving = warp_volume(fixed, SpatialTransform(np.linalg.inv(shift)), grid)
+    result = register_pair(fixed, moving, checkpoint(ndim), RegisterOptions(initial="none", iterations=200))
+    middle = fixed.grid.center
+    error = result.transform.map_points(middle) - apply_matrix(shift, middle)
+    assert np.abs(error).max() < 0.3
+    assert [s.name for s in result.stages] == STAGES[:3]
+    assert result.stages[-1].loss < 0.05 * result.stages[0].loss
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("mode", ["weights", "theta"])
+def test_bspline_runs_all_stages_each_no_worse_than_the_last(ndim, mode):
+    fixed = scaled(blob_volume(make_grid(ndim), seed=1))
+    moving = scaled(blob_volume(make_grid(ndim, "oblique", center=(7.0, -4.0, 3.0)), seed=1))
+    result = register_pair(fixed, moving, checkpoint(ndim), RegisterOptions("bspline", refine=mode, iterations=10))
+    assert [s.name for s in result.stages] == STAGES
+    losses = [s.loss for s in result.stages]
+    assert all(after <= before * (1 + 1e-5) for before, after in zip(losses, losses[1:], strict=False))
+    assert result.transform.residual is not None and result.stages[2].transform.residual is None
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_warped_map_is_the_moving_map_under_the_transform(ndim):
+    """Maps, transform and placement agree in the world, whatever the initial alignment."""
+    fixed = scaled(blob_volume(make_grid(ndim), seed=1))
+    moving = scaled(blob_volume(make_grid(ndim, "oblique"), seed=3))
+    initial = np.eye(ndim + 1)
+    initial[:2, :2] = [[0.96, -0.28], [0.28, 0.96]]
+    initial[:2, ndim] = [2.0, -1.0]
+    options = RegisterOptions("bspline", initial=initial, iterations=20)
+    result = register_pair(fixed, moving, checkpoint(ndim, "istn-e"), options)
+    again = warp_volume(result.moving_map, result.transform, result.warped_map.grid)
+    inner = (slice(None),) + (slice(6, -6),) * ndim
+    assert np.abs(again.array - result.warped_map.array)[inner].max() < 1e-3
+
+
+def centroid(volume):
+    weights = volume.array.reshape(volume.grid.shape)[..., None]
+    return (volume.grid.points() * weights).sum((0, 1, 2)) / weights.sum()
+
+
+def test_moving_map_of_a_non_rigid_start_is_resampled_to_lie_right():
+    grid = make_grid(3, "LPS", size=(20, 20, 20))
+    initial = np.diag([1.2, 0.9, 1.0, 1.0])
+    initial[:3, 3] = [5.0, -2.0, 1.0]
+    fixed = blob_volume(grid)
+    volume = Placement(grid, initial).moving_volume(torch.as_tensor(fixed.array)[None, None], "M'")
+    assert np.abs(centroid(volume) - apply_matrix(initial, centroid(fixed))).max() < 0.1
+
+
+def test_same_input_gives_the_same_transform():
+    fixed, moving = (scaled(blob_volume(make_grid(3), seed=s)) for s in (1, 2))
+    first, second = (register_pair(fixed, moving, checkpoint(3), RegisterOptions(iterations=5)) for _ in range(2))
+    assert np.array_equal(first.transform.linear, second.transform.linear)
+
+
+def test_cancelling_passes_the_exception_on_and_stopping_keeps_the_best():
+    fixed, moving = (scaled(blob_volume(make_grid(3), seed=s)) for s in (1, 2))
+
+    def cancel(_progress):
+        raise RegistrationCancelled
+
+    with pytest.raises(RegistrationCancelled):
+        register_pair(fixed, moving, checkpoint(3), on_progress=cancel)
+    result = register_pair(fixed, moving, checkpoint(3), on_progress=lambda p: p.iteration < 3)
+    assert len(result.stages[-1].losses) == 4
+
+
+def test_maps_can_be_registered_without_images():
+    net = model(3)
+    placement = Placement(net.grid, np.eye(4))
+    result = register_maps(net, (blobs(net, 3.0), blobs(net)), placement, RegisterOptions("bspline"))
+    assert result.stages[-1].agreement > result.stages[0].agreement
+
+
+@pytest.mark.parametrize(
+    ("keys", "word"),
+    [
+        ({"transform": "spline"}, "transform"),
+        ({"refine": "all"}, "refine"),
+        ({"device": "tpu"}, "device"),
+        ({"iterations": -1}, "iterations"),
+        ({"initial": "somewhere"}, "somewhere"),
+        ({"initial": np.zeros((4, 4))}, "invertible"),
+        ({"initial": np.eye(3)}, "4 x 4"),
+        ({"transform": "rigid"}, "affine, bspline"),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(keys, word):
+    fixed, moving = (scaled(blob_volume(make_grid(3), seed=s)) for s in (1, 2))
+    with pytest.raises(InputError, match=word):
+        register_pair(fixed, moving, checkpoint(3), dataclasses.replace(RegisterOptions(), **keys))
+
+
+def test_a_bspline_starts_from_affine_else_rigid_else_nothing():
+    assert stage_transforms("bspline", ("rigid", "affine", "bspline")) == ("affine", "bspline")
+    assert stage_transforms("bspline", ("rigid", "bspline")) == ("rigid", "bspline")
+    assert stage_transforms("bspline", ("bspline",)) == ("bspline",)
+    assert stage_transforms("rigid", ("rigid", "affine")) == ("rigid",)

@@ -1,0 +1,96 @@
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from ISTNRegistrationLib.core.augment import AugmentConfig, Augmenter
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.grid import Grid
+from ISTNRegistrationLib.core.train import TrainConfig, Trainer
+from networks import blobs, model
+
+
+class BlobPairs:
+    """Pairs whose image shows the structure: easy to learn."""
+
+    def __init__(self, net):
+        self.net = net
+
+    def random_pair(self, rng):
+        moving, fixed = (blobs(self.net, float(rng.uniform(-4, 4))) for _ in range(2))
+        return {"moving": moving[:, :1], "fixed": fixed[:, :1], "moving_soi": moving, "fixed_soi": fixed}
+
+    def channel_energies(self):
+        return torch.tensor([0.01, 0.02])
+
+    def validation_pairs(self):
+        return [self.random_pair(np.random.default_rng(k)) for k in range(2)]
+
+
+CONFIG = TrainConfig(steps=12, validate_every=6, itn_first_steps=3, warmup_steps=2, precision="float32", pyramid=(2,))
+
+
+def trained(config=CONFIG, until=None, state=None):
+    net = model(2)
+    trainer = Trainer(net, config)
+    if state is not None:
+        trainer.load_state(state)
+    losses, states = [], []
+
+    def on_step(trainer, values):
+        losses.append(values["loss"])
+        if trainer.step == until:
+            states.append(copy.deepcopy(trainer.state()))
+
+    trainer.run(BlobPairs(net), on_step)
+    return trainer, losses, states
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_training_lowers_the_loss_and_keeps_the_best_weights(precision):
+    config = dataclasses.replace(CONFIG, steps=150, learning_rate=1e-2, precision=precision)
+    trainer, losses, _ = trained(config)
+    assert np.mean(losses[-20:]) < 0.5 * np.mean(losses[3:20])
+    assert trainer.history[-1]["val/bspline"] > trainer.history[-1]["val/identity"]
+    assert set(trainer.best_weights) == set(trainer.model.state_dict())
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
+    whole, losses, states = trained(until=6)
+    torch.save(states[0], tmp_path / "state.pt")
+    resumed, rest, _ = trained(state=torch.load(tmp_path / "state.pt", weights_only=True))
+    assert rest == losses[6:]
+    weights, again = whole.model.state_dict(), resumed.model.state_dict()
+    assert all(torch.equal(weights[key], again[key]) for key in weights)
+    assert resumed.history == whole.history
+
+
+def test_stns_wait_until_the_itn_sees_structures():
+    trainer, _, _ = trained(dataclasses.replace(CONFIG, steps=3, itn_first_steps=3, validate_every=3))
+    assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in trainer.model.stns.values())
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_named():
+    net = model(2)
+    source = BlobPairs(net)
+    good = source.random_pair
+    source.random_pair = lambda rng: {k: v * float("nan") for k, v in good(rng).items()}
+    with pytest.raises(InputError, match="step 0.*not finite"):
+        Trainer(net, CONFIG).run(source, lambda trainer, values: None)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_augmentation_moves_image_and_map_alike_and_repeats_with_its_seed(ndim):
+    source = Grid.centered((0.0,) * ndim, (30, 28, 26)[:ndim], (2.0,) * ndim)
+    target = Grid.centered((0.0,) * ndim, (16, 14, 12)[:ndim], (2.0,) * ndim)
+    image = torch.rand(1, 1, *source.shape).round()
+    config = AugmentConfig(mirror=True, gamma=0, noise=0, bias=0)
+    augmenter = Augmenter(config, source, target)
+    (view, soi), (again, _) = (augmenter(image, image, np.random.default_rng(3)) for _ in range(2))
+    assert view.shape == (1, 1, *target.shape)
+    assert torch.allclose(view, soi, atol=1e-6) and torch.equal(view, again)
+    plain, _ = augmenter(image, image, np.random.default_rng(3), plain=True)
+    crop = tuple(slice((s - t) // 2, (s - t) // 2 + t) for s, t in zip(source.shape, target.shape, strict=True))
+    assert torch.allclose(plain[0, 0], image[0, 0][crop], atol=1e-4)
+    assert not torch.allclose(view, plain)

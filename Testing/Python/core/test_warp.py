@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+import SimpleITK as sitk
+import torch
+from builders import CASE_IDS, CASES, blob_volume, make_grid, random_transform
+from ISTNRegistrationLib.core import warp
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.core.warp import affine_positions, sample, warp_volume
+from ISTNRegistrationLib.data.images import to_sitk
+from ISTNRegistrationLib.data.transforms import write_transform
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_identity_leaves_the_image_as_it_is(ndim, orientation):
+    volume = blob_volume(make_grid(ndim, orientation))
+    out = warp_volume(volume, SpatialTransform(np.eye(ndim + 1)), volume.grid)
+    assert np.abs(out.array - volume.array).max() < 1e-4 * np.ptp(volume.array)
+
+
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+@pytest.mark.parametrize("bspline", [False, True])
+def test_warped_image_equals_simpleitks(ndim, orientation, bspline, tmp_path):
+    grid = make_grid(ndim, orientation)
+    moving = blob_volume(make_grid(ndim, "oblique", size=(26, 22, 21)))
+    transform = random_transform(grid, bspline=bspline)
+    write_transform(tmp_path / "t.h5", transform)
+    reference = to_sitk(Volume(np.zeros(grid.shape, np.float32), grid))
+    oracle = sitk.ReadTransform(str(tmp_path / "t.h5"))
+    oracle = sitk.Resample(to_sitk(moving), reference, oracle, sitk.sitkLinear, -5.0)
+    ours = warp_volume(moving, transform, grid, fill=-5.0).array
+    differs = np.abs(ours - sitk.GetArrayFromImage(oracle)) > 1e-3 * np.ptp(moving.array)
+    assert differs.mean() < 1e-3  # points within rounding of the image's border may fall on either side
+
+
+def test_nearest_keeps_labels_and_type():
+    grid = make_grid(3)
+    labels = Volume((np.arange(np.prod(grid.shape)).reshape(grid.shape) % 7).astype(np.uint8), grid)
+    out = warp_volume(labels, random_transform(grid), grid, order="nearest")
+    assert out.array.dtype == np.uint8
+    assert set(np.unique(out.array)) <= set(range(7))
+
+
+def test_slabs_give_what_one_piece_gives(monkeypatch):
+    grid = make_grid(3)
+    volume, transform = blob_volume(grid), random_transform(grid)
+    whole = warp_volume(volume, transform, grid).array
+    monkeypatch.setattr(warp, "_SLAB_VOXELS", 1000)
+    assert np.allclose(warp_volume(volume, transform, grid).array, whole, atol=1e-3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_split_sampling_equals_plain_grid_sample(ndim):
+    shape = (8, 10, 6)[:ndim]
+    maps = torch.randn(1, 3, *shape)
+    turn = torch.eye(ndim + 1)[None] + 0.1 * torch.randn(1, ndim + 1, ndim + 1)
+    positions = affine_positions(turn, shape)
+    plain = torch.nn.functional.grid_sample(maps, positions, align_corners=True)
+    assert torch.allclose(sample(maps, positions), plain, atol=1e-6)
+    assert torch.allclose(sample(maps.clone().requires_grad_(True), positions), plain, atol=1e-6)
+
+
+def test_channels_are_warped_alike():
+    grid = make_grid(3)
+    volume = blob_volume(grid)
+    both = Volume(np.stack([volume.array, 2 * volume.array]), grid)
+    out = warp_volume(both, random_transform(grid), grid).array
+    assert out.shape == (2, *grid.shape)
+    assert np.allclose(out[1], 2 * out[0], atol=1e-3)
