@@ -6,9 +6,9 @@ Run it as `python3 run.py demo`, which makes the environment that it needs.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
+import textwrap
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "ISTNRegistration")]
 SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
-COLUMNS = ("stage", "seconds", "loss", "agreement", "folded voxels")
 
 
 def main(arguments=None) -> int:
@@ -119,16 +118,17 @@ def affine_stage(stages):
 
 def print_table(stages) -> None:
     """Print the stages; agreement is the Dice of thresholded M' under the transform and F'."""
-    print("\n\n  {:<18}{:>9}{:>12}{:>12}{:>15}".format(*COLUMNS))
-    for s in stages:
-        print(f"  {s.name:<18}{s.seconds:>9.2f}{s.loss:>12.2e}{s.agreement:>12.3f}{s.folded:>15}")
-    print(flush=True)
+    from ISTNRegistrationLib.data.report import stage_table
+
+    print("\n\n" + textwrap.indent(stage_table(stages), "  ") + "\n", flush=True)
 
 
 def write_files(folder: Path, computation, checkpoint, pair) -> None:
     """Write what other programs read: transforms, warped moving volume, heatmaps, report."""
     from ISTNRegistrationLib.bridge.heatmaps import combined
+    from ISTNRegistrationLib.bridge.volumes import volumeFromNode
     from ISTNRegistrationLib.data.images import write_image
+    from ISTNRegistrationLib.data.report import registration_report, write_report
     from ISTNRegistrationLib.data.transforms import write_transform
 
     result = computation.result
@@ -141,21 +141,8 @@ def write_files(folder: Path, computation, checkpoint, pair) -> None:
         ("moving-warped", result.warped_map),
     ):
         write_image(folder / f"heatmap-{name}.nii.gz", combined(maps))
-    report = {
-        "fixed": pair[0].GetName(),
-        "moving": pair[1].GetName(),
-        "checkpoint": {"name": checkpoint.name, "sha256": checkpoint.sha256},
-        "structures": list(computation.channelNames),
-        "stages": [stage_report(stage) for stage in result.stages],
-        "fixed_to_moving_linear_LPS": result.transform.linear.tolist(),
-    }
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-
-
-def stage_report(stage) -> dict:
-    """What report.json says about a stage."""
-    numbers = {key: round(float(getattr(stage, key)), 9) for key in ("seconds", "loss", "agreement")}
-    return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
+    moving = volumeFromNode(pair[1])
+    write_report(folder / "report.json", registration_report(computation.fixed, moving, checkpoint, result))
 
 
 def write_scene(folder: Path, scene, pair, nodes) -> None:

@@ -26,7 +26,7 @@ class StageBars:
             self._stage = progress.stage
             self._bar = tqdm(total=progress.iterations, desc=f"{progress.stage:<16}", unit="it", disable=None)
         self._bar.update(progress.iteration - self._bar.n)
-        self._bar.set_postfix(loss=f"{progress.loss:.5f}")
+        self._bar.set_postfix(loss=f"{progress.loss:.2e}")
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -24,7 +24,7 @@ HEADINGS = ("stage", "seconds", "loss", "agreement", "folded voxels")
 def stage_table(stages: tuple[Stage, ...]) -> str:
     """The stages, one line each; agreement is the Dice of M' under the transform and F', both cut at 0.5."""
     lines = ["{:<18}{:>9}{:>12}{:>12}{:>15}".format(*HEADINGS)]
-    lines += [f"{s.name:<18}{s.seconds:>9.2f}{s.loss:>12.5f}{s.agreement:>12.3f}{s.folded:>15}" for s in stages]
+    lines += [f"{s.name:<18}{s.seconds:>9.2f}{s.loss:>12.2e}{s.agreement:>12.3f}{s.folded:>15}" for s in stages]
     return "\n".join(lines)
 
 
@@ -81,5 +81,5 @@ def _options(options: RegisterOptions) -> dict:
 
 
 def _stage(stage: Stage) -> dict:
-    numbers = {key: round(float(getattr(stage, key)), 6) for key in ("seconds", "loss", "agreement")}
+    numbers = {key: round(float(getattr(stage, key)), 9) for key in ("seconds", "loss", "agreement")}
     return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
