@@ -170,9 +170,16 @@ def summary(means: dict[str, list[dict]]) -> str:
     lines = ["{:<12}{:>6}".format("stage", "pairs") + "".join(f"{key:>18}" for key in keys)]
     for stage, rows in means.items():
         values = [np.array([float(row[key] or "nan") for row in rows]) for key in keys]
-        cells = (f"{_mean(v):.3f} ± {np.nanstd(v):.3f}" if np.isfinite(v).any() else "-" for v in values)
+        cells = (_mean_and_deviation(v[np.isfinite(v)]) for v in values)
         lines.append(f"{stage:<12}{len(rows):>6}" + "".join(f"{cell:>18}" for cell in cells))
     return "\n".join(lines)
+
+
+def _mean_and_deviation(values: np.ndarray) -> str:
+    if not len(values):
+        return "-"
+    deviation = values.std(ddof=1) if len(values) > 1 else 0.0
+    return f"{values.mean():.3f} ± {deviation:.3f}"
 
 
 def _parse(text: str) -> tuple[list[str], list[dict]]:

@@ -1,9 +1,11 @@
 """Checkpoints come back bit for bit; every damaged one is an InputError; reading one runs nothing."""
 
 import ast
+import dataclasses
 import hashlib
 import json
 import pickle
+import typing
 from pathlib import Path
 
 import h5py
@@ -13,6 +15,7 @@ import torch
 from command import checkpoint_file, small_config
 from ISTNRegistrationLib.core import checkpoint as module
 from ISTNRegistrationLib.core.checkpoint import find_checkpoint, load_checkpoint, models_folder, save_checkpoint
+from ISTNRegistrationLib.core.config import ModelConfig
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.istn import ISTN
 
@@ -170,6 +173,21 @@ def test_a_name_that_is_none_lists_the_shipped_ones(tmp_path, monkeypatch):
 
 def test_shipped_checkpoints_are_looked_for_in_the_modules_resources():
     assert models_folder().parts[-3:] == ("ISTNRegistration", "Resources", "Models")
+
+
+def keys_of(kind, prefix=""):
+    """Every key that a configuration may have, as `grid.size`."""
+    for field, hint in typing.get_type_hints(kind).items():
+        if dataclasses.is_dataclass(hint):
+            yield from keys_of(hint, f"{prefix}{field}.")
+        else:
+            yield prefix + field
+
+
+@pytest.mark.parametrize("key", keys_of(ModelConfig))
+def test_the_document_explains_every_key(key):
+    document = Path(__file__).resolve().parents[3] / "docs" / "checkpoint.md"
+    assert f"\n| `{key}` | " in document.read_text(encoding="utf-8")
 
 
 def test_reading_executes_nothing(saved, monkeypatch):
