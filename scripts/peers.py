@@ -62,9 +62,9 @@ AFFINE_CANDIDATES = (
 BSPLINE_CANDIDATES = (
     BSplineSettings(),
     BSplineSettings(spacings_mm=(4.0, 3.0), meshes=(6, 12), samplings=(1.0, 0.25), iterations=(10, 15)),
-    BSplineSettings(metric="correlation"),
+    BSplineSettings(samplings=(1.0, 0.25), iterations=(6, 25)),
 )
-AFFINE = AFFINE_CANDIDATES[0]
+AFFINE = AFFINE_CANDIDATES[2]
 BSPLINE = BSPLINE_CANDIDATES[0]
 
 
@@ -170,16 +170,19 @@ def _sampled(image: sitk.Image, spacing: float, interpolator) -> sitk.Image:
 
 
 def validate(output: Path) -> None:
-    """Mean Dice over the 15 structures of every candidate on develop-val's ordered pairs, as a CSV file."""
+    """Mean Dice over the 15 structures of every candidate on develop-val's ordered pairs; adds the missing rows."""
     from results_methods import ordered_pairs  # which imports this module
 
     pairs = ordered_pairs("develop-val")
     tries = [(settings, functools.partial(register_affine, settings=settings)) for settings in AFFINE_CANDIDATES]
     tries += [(settings, functools.partial(_from_affine, settings)) for settings in BSPLINE_CANDIDATES]
-    with output.open("w", newline="", encoding="utf-8") as file:
+    done = output.read_text(encoding="utf-8") if output.is_file() else ""
+    with output.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["settings", "dice", *(f"{f.file[6:10]} from {m.file[6:10]}" for f, m in pairs), "seconds"])
-        for settings, register in tqdm(tries, unit="candidate"):
+        if not done:
+            names = [f"{f.file[6:10]} from {m.file[6:10]}" for f, m in pairs]
+            writer.writerow(["settings", "dice", *names, "seconds beside other jobs"])
+        for settings, register in tqdm([t for t in tries if repr(t[0]) not in done], unit="candidate"):
             start = time.perf_counter()
             scores = [_dice(register(f.image, m.image, f.mask), f.labels, m.labels) for f, m in pairs]
             seconds = (time.perf_counter() - start) / len(pairs)
