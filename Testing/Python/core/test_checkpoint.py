@@ -184,7 +184,7 @@ def keys_of(kind, prefix=""):
             yield prefix + field
 
 
-@pytest.mark.parametrize("key", keys_of(ModelConfig))
+@pytest.mark.parametrize("key", list(keys_of(ModelConfig)))
 def test_the_document_explains_every_key(key):
     document = Path(__file__).resolve().parents[3] / "docs" / "checkpoint.md"
     assert f"\n| `{key}` | " in document.read_text(encoding="utf-8")
