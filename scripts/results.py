@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +43,12 @@ def main() -> None:
     pairs = results_methods.ordered_pairs(args.split)
     if args.time_only:
         path = args.work / f"{args.split}_seconds.csv"
-        path.unlink(missing_ok=True)
+        results_tables.forget(path, {method.key for method in methods})
         run_all(methods, pairs[: args.time_only], args.threads, path, measure=False)
     else:
         run_all(methods, pairs, args.threads, args.work / f"{args.split}.csv")
     if args.split == "develop-test":
-        shutil.copyfile(args.work / f"{args.split}.csv", args.docs / "results_pairs.csv")
-        results_tables.write(args.docs / "results.md", args.work, args.split)
+        results_tables.write(args.docs, args.work, args.split)
 
 
 def run_all(methods: list[Method], pairs, threads: int, path: Path, measure: bool = True) -> None:

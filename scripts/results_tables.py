@@ -45,7 +45,8 @@ determinant of 0 or less, mean.
 {differences}
 
 The settings of the intensity methods were chosen on `develop-val` (3 scans, 6 pairs): the candidates and their Dice
-are in [peers_validation.csv](peers_validation.csv), the code in `scripts/peers.py`. The best case is our own
+are in [peers_validation.csv](peers_validation.csv) (the B-splines there started from the first affine candidate), the
+code in `scripts/peers.py`. The best case is our own
 refinement (`theta`) run on the true structure maps, as many iterations, the same grid and control points: what
 ISTN-e would reach if its maps M' and F' were perfect.
 
@@ -73,10 +74,20 @@ def latest(path: Path) -> dict[str, dict[tuple[str, str], dict[str, str]]]:
     return table
 
 
-def write(path: Path, work: Path, split: str) -> None:
-    """Write the results page from ``work``/<split>.csv and, where it was measured, ``work``/<split>_seconds.csv."""
+def forget(path: Path, methods: set[str]) -> None:
+    """Take the rows of some methods out of a CSV file."""
+    rows = read(path)
+    if rows:
+        _write_rows(path, [row for row in rows if row["method"] not in methods], list(rows[0]))
+
+
+def write(docs: Path, work: Path, split: str) -> None:
+    """Write results.md and results_pairs.csv from ``work``/<split>.csv and, if there, ``work``/<split>_seconds.csv."""
     table, idle = latest(work / f"{split}.csv"), latest(work / f"{split}_seconds.csv")
-    pairs = {pair for rows in table.values() for pair in rows}
+    rows = [row for key in NAMES for _, row in sorted(table.get(key, {}).items())]
+    if not rows:
+        return
+    pairs = {(row["fixed"], row["moving"]) for row in rows}
     text = TEXT.format(
         split=split,
         scans=len({fixed for fixed, _ in pairs}),
@@ -85,7 +96,15 @@ def write(path: Path, work: Path, split: str) -> None:
         seconds_note=_seconds_note(idle),
         differences=_differences(table),
     )
-    path.write_text(text, encoding="utf-8")
+    (docs / "results.md").write_text(text, encoding="utf-8")
+    _write_rows(docs / "results_pairs.csv", rows, list(rows[0]))
+
+
+def _write_rows(path: Path, rows, columns: list[str]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _table(table, idle) -> str:
