@@ -88,11 +88,14 @@ def run(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     _make_folder(args.output)
+    if (args.output / "state.pt").is_file() and not args.resume:
+        todo = "Go on with --resume, or give another --output"
+        raise InputError("Output folder", "it holds another run", "a new folder", str(args.output), todo)
     source = CachedPairs(_cache(config, args), config.model, config.augment)
     torch.manual_seed(config.training.seed)
     trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
     state = args.output / "state.pt"
-    if args.resume and state.is_file():
+    if state.is_file():
         _load_state(trainer, state)
     with tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
         trainer.run(source, lambda trainer, values: _after_step(trainer, values, bar, config, args.output))
@@ -152,7 +155,7 @@ def model_card(trainer: Trainer, config: RunConfig) -> dict:
         "seed": config.training.seed,
         "training": asdict(config.training),
         "augment": asdict(config.augment),
-        "best_validation_score": trainer.best_score,
+        "best": {"step": trainer.best_step, "validation_score": trainer.best_score},
         "history": trainer.history,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),

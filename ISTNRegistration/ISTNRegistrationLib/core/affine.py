@@ -62,11 +62,10 @@ def rotation_matrix(angles: torch.Tensor) -> torch.Tensor:
 
 
 def _plane_rotation(angle: torch.Tensor, ndim: int, i: int, j: int) -> torch.Tensor:
-    """Rotation from axis i towards axis j."""
-    generator = angle.new_zeros(ndim, ndim)
+    """Rotation from axis i towards axis j: I + sin K + (1 - cos) K², with the generator K (Rodrigues)."""
+    generator = torch.zeros(ndim, ndim)
     generator[j, i], generator[i, j] = 1.0, -1.0
-    plane = angle.new_zeros(ndim, ndim)
-    plane[i, i] = plane[j, j] = 1.0
+    generator = generator.to(angle)
     identity = torch.eye(ndim, dtype=angle.dtype, device=angle.device)
     sin, cos = torch.sin(angle)[:, None, None], torch.cos(angle)[:, None, None]
-    return identity - plane + cos * plane + sin * generator
+    return identity + sin * generator + (1 - cos) * (generator @ generator)

@@ -60,7 +60,8 @@ def find_checkpoint(name_or_path: str | Path) -> Path:
         return path
     names = ", ".join(sorted(p.stem for p in models_folder().glob("*.h5"))) or "none is installed"
     expected = f"a shipped one ({names}) or an .h5 file"
-    raise InputError("Checkpoint", "there is no such name or file", expected, f"{name_or_path}")
+    todo = "Check the name or the path"
+    raise InputError("Checkpoint", "there is no such name or file", expected, f"{name_or_path}", todo)
 
 
 def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:
@@ -78,7 +79,7 @@ def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:
             file.attrs["card"] = json.dumps(card)
             for key, value in model.state_dict().items():
                 data = value.detach().cpu().contiguous().numpy().astype(np.float32)
-                file.create_dataset(f"weights/{key}", data=data, compression="gzip", shuffle=True)
+                file.create_dataset(f"weights/{key}", data=data, compression="gzip", shuffle=True, fletcher32=True)
         partial.replace(path)
     except OSError as error:
         raise InputError("Checkpoint", "it cannot be written", "a writable place", f"{path} ({error})") from error
@@ -99,7 +100,9 @@ def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
             config, card = _read_attributes(file, who)
             model = ISTN(config)
             model.load_state_dict(_read_weights(file, model, who))
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+    except InputError:
+        raise
+    except (OSError, LookupError, RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
         got = str(error).split("\n")[0]
         raise InputError(who, "it cannot be read", "an ISTN checkpoint (.h5)", got, _REPAIR) from error
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -123,6 +126,8 @@ def _read_weights(file: h5py.File, model: ISTN, who: str) -> dict[str, torch.Ten
         if f"weights/{key}" not in file:
             raise InputError(who, "a tensor is missing", key, "nothing", _REPAIR)
         data = file[f"weights/{key}"][()]
+        if data.dtype.kind != "f":
+            raise InputError(who, f"tensor '{key}' has the wrong type", "floating point", str(data.dtype), _REPAIR)
         if data.shape != tuple(wanted.shape):
             expected, got = str(tuple(wanted.shape)), str(data.shape)
             raise InputError(who, f"tensor '{key}' has the wrong shape", expected, got, _REPAIR)

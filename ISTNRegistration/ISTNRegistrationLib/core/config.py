@@ -83,6 +83,10 @@ class ModelConfig:
             got = f"size {self.grid.size}, spacing {self.grid.spacing}"
             raise InputError("Configuration", "the grid is neither 2-D nor 3-D", "2 or 3 numbers each", got)
 
+        positive = (*self.grid.size, *self.grid.spacing, self.bspline.spacing_mm, self.bspline.max_displacement_mm)
+        if not all(0 < value < float("inf") for value in positive):
+            raise InputError("Configuration", "a size or spacing is impossible", "positive numbers", str(positive))
+
     @property
     def ndim(self) -> int:
         return len(self.grid.size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from .bspline import bending_energy
 from .istn import ISTN, identity
 from .layers import average_pool
 from .warp import sample
@@ -63,6 +64,9 @@ def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=())
         parts = (linear, model.coefficients(theta)) if name == "bspline" else (model.linear(theta), None)
         warps = _warp_terms(model, batch, (moving_map, fixed_map), model.positions(*parts), pyramid)
         terms.update({f"{name}/{term}": value for term, value in warps.items()})
+        if name == "bspline" and model.config.bspline.bending_weight:
+            bending = bending_energy(parts[1], model.config.bspline.spacing_mm)
+            terms["bspline/bending"] = model.config.bspline.bending_weight * bending
         linear = parts[0].detach()
     return terms
 

@@ -6,6 +6,7 @@ M' and F' are computed once and given; nothing here runs the ITN. The model that
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,32 +75,53 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
         mode: ``weights`` updates a copy of the STN, as in the paper; ``theta`` updates the parameters themselves.
         on_iteration: called with the iteration and its loss; False stops and keeps the best so far.
     """
-    start = min((start, torch.zeros_like(start)), key=pair.loss)
+    objective = Objective(pair)
+    with torch.no_grad():
+        start = min((start, torch.zeros_like(start)), key=objective)
     with torch.enable_grad():
-        predict, optimizer = _by_weights(pair) if mode == "weights" else _by_theta(start)
-        best, losses = _minimise(predict, Objective(pair), optimizer, iterations, on_iteration)
-    return Refined(min((best, start), key=pair.loss), tuple(losses))
+        predict, update = _by_weights(pair) if mode == "weights" else _by_theta(start, iterations)
+        best, losses = _minimise(predict, objective, update, iterations, on_iteration)
+    return Refined(min((start, best), key=pair.loss), tuple(losses))
 
 
 def _by_weights(pair: Pair):
-    """theta as a function of a copy of the STN's weights."""
+    """theta as a function of a copy of the STN's weights, and Adam's step on these (the paper's way)."""
     stn = copy.deepcopy(pair.model.stns[pair.transform]).requires_grad_(True)
     moving = pair.stn_input()
-    return lambda: stn(moving, pair.fixed_map), torch.optim.Adam(stn.parameters(), lr=LEARNING_RATES["weights"])
+    optimizer = torch.optim.Adam(stn.parameters(), lr=LEARNING_RATES["weights"])
+
+    def update(loss: torch.Tensor, _iteration: int) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    return lambda: stn(moving, pair.fixed_map), update
 
 
-def _by_theta(start: torch.Tensor):
-    """theta itself."""
-    theta = start.clone().requires_grad_(True)
-    return lambda: theta, torch.optim.Adam([theta], lr=LEARNING_RATES["theta"], betas=(0.9, 0.99))
+def _by_theta(start: torch.Tensor, iterations: int):
+    """theta itself, and Adam's step on it (Kingma and Ba 2015), its length falling along half a cosine.
 
-
-def _minimise(predict, objective, optimizer, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
-    """Iterate, the step length falling along half a cosine; returns the theta with the smallest loss.
-
-    The last iteration only evaluates.
+    Written out: torch's first optimiser in a process imports its compiler, 2 s that a single registration would pay.
     """
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations + 1)
+    theta = start.clone().requires_grad_(True)
+    mean, square = torch.zeros_like(theta), torch.zeros_like(theta)
+    decay_mean, decay_square = 0.9, 0.99
+
+    def update(loss: torch.Tensor, iteration: int) -> None:
+        (gradient,) = torch.autograd.grad(loss, theta)
+        mean.lerp_(gradient, 1 - decay_mean)
+        square.lerp_(gradient.square(), 1 - decay_square)
+        rate = LEARNING_RATES["theta"] * 0.5 * (1 + math.cos(math.pi * iteration / (iterations + 1)))
+        step = mean / (1 - decay_mean ** (iteration + 1))
+        spread = (square / (1 - decay_square ** (iteration + 1))).sqrt() + 1e-8
+        with torch.no_grad():
+            theta.sub_(rate * step / spread)
+
+    return lambda: theta, update
+
+
+def _minimise(predict, objective, update, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
+    """Iterate; returns the theta with the smallest loss. The last iteration only evaluates."""
     best_loss, best, mark, marked_at, losses = float("inf"), None, float("inf"), 0, []
     for iteration in range(iterations + 1):
         theta = predict()
@@ -112,10 +134,7 @@ def _minimise(predict, objective, optimizer, iterations: int, on_iteration) -> t
         stop = on_iteration(iteration, losses[-1]) is False
         if stop or iteration == iterations or iteration - marked_at >= PATIENCE:
             break
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        schedule.step()
+        update(loss, iteration)
     return best, losses
 
 
@@ -134,8 +153,9 @@ class Objective:
             identity = torch.eye(self.model.config.ndim + 1, device=pair.linear.device)[None]
             base = affine_positions(identity, self.model.grid.shape)[0].reshape(-1, self.model.config.ndim)[self.index]
         self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
-        self.fixed = pair.fixed_map[0].flatten(1)[:, self.index]  # (C, P)
-        self.weights = self.model.channel_weights[:, None] / pair.fixed_map.numel()
+        root = (self.model.channel_weights / pair.fixed_map.numel()).sqrt()  # makes the loss a sum of squares
+        self.fixed = pair.fixed_map[0].flatten(1)[:, self.index] * root[:, None]  # (C, P)
+        self.moving = pair.moving_map * root.reshape(1, -1, *[1] * self.model.config.ndim)
 
     def __call__(self, theta: torch.Tensor) -> torch.Tensor:
         """Loss of theta; gradients flow to it."""
@@ -143,10 +163,11 @@ class Objective:
         matrix = (self.model.cube_inverse @ linear @ self.model.cube)[0]
         positions = self.base @ matrix[:-1].T
         if coefficients is not None:
-            positions = positions + self.model.cube_field(linear, coefficients)[0].flatten(0, -2)[self.index]
+            field = self.model.cube_field(linear, coefficients)[0].flatten(0, -2)
+            positions = positions + field.index_select(0, self.index)
         shape = (1, 2) + (1,) * (self.model.config.ndim - 2) + (-1, self.model.config.ndim)
-        warped = sample(self.pair.moving_map, positions.reshape(shape))
-        loss = ((warped.reshape(self.fixed.shape) - self.fixed).square() * self.weights).sum()
+        warped = sample(self.moving, positions.reshape(shape))
+        loss = (warped.reshape(self.fixed.shape) - self.fixed).square().sum()
         weight = self.model.config.bspline.bending_weight
         if coefficients is not None and weight:
             loss = loss + weight * bending_energy(coefficients, self.model.config.bspline.spacing_mm)
@@ -157,8 +178,16 @@ def active_voxels(maps: torch.Tensor, spacing: tuple[float, ...]) -> torch.Tenso
     """Flat indices (P,), P even, of the voxels within ``REACH_MM`` of a map value above ``ACTIVE_LEVEL``."""
     strongest = maps.amax(dim=1, keepdim=True)
     mask = (strongest > ACTIVE_LEVEL * strongest.max()).float()
-    pool = torch.nn.functional.max_pool2d if mask.ndim == 4 else torch.nn.functional.max_pool3d
-    kernel = [2 * round(REACH_MM / s) + 1 for s in reversed(spacing)]
-    mask = pool(mask, kernel, stride=1, padding=[k // 2 for k in kernel])
+    for axis, size in enumerate(reversed(spacing)):  # a box's maximum, one axis after the other
+        mask = _dilated(mask, round(REACH_MM / size), axis + 2)
     index = mask.flatten().nonzero()[:, 0]
+    if len(index) < 2:  # empty maps
+        index = torch.arange(mask.numel(), device=mask.device)
     return index[: len(index) // 2 * 2]
+
+
+def _dilated(mask: torch.Tensor, reach: int, axis: int) -> torch.Tensor:
+    """Maximum over ``reach`` voxels to either side along an axis."""
+    lines = mask.movedim(axis, -1)
+    pooled = torch.nn.functional.max_pool1d(lines.flatten(0, -2), 2 * reach + 1, stride=1, padding=reach)
+    return pooled.reshape(lines.shape).movedim(-1, axis)

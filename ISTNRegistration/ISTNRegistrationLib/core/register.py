@@ -82,8 +82,8 @@ def register_pair(
     fixed_image = seen(fixed, placement, np.eye(config.ndim + 1), config)
     moving_image = seen(moving, placement, placement.initial, config)
     with torch.no_grad():
-        maps = [model.maps(image.to(model.cube.device)) for image in (moving_image, fixed_image)]
-    return register_maps(model, (maps[0], maps[1]), placement, options, on_progress)
+        moving_map, fixed_map = model.maps(torch.cat([moving_image, fixed_image]).to(model.cube.device)).split(1)
+    return register_maps(model, (moving_map, fixed_map), placement, options, on_progress)
 
 
 def register_maps(
@@ -122,7 +122,8 @@ def check_request(fixed: Volume, moving: Volume, checkpoint: Checkpoint, options
         if value not in allowed:
             raise InputError(f"Option '{key}'", "unknown value", "one of " + ", ".join(allowed), repr(value))
     if options.iterations < 0:
-        raise InputError("Option 'iterations'", "it is negative", "0 or more", str(options.iterations))
+        got = str(options.iterations)
+        raise InputError("Option 'iterations'", "it is negative", "0 or more", got, "Give 0 or more")
     checkpoint.check_transform(options.transform)
     for role, volume in (("Fixed", fixed), ("Moving", moving)):
         if volume.grid.ndim != checkpoint.config.ndim:

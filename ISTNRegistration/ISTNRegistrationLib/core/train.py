@@ -41,6 +41,9 @@ class TrainConfig:
             raise InputError(who, "unknown value", "bfloat16 or float32", self.precision)
 
 
+_KEPT = ("step", "best_score", "best_step", "best_weights", "history")
+
+
 class PairSource(Protocol):
     """Where training gets its pairs: batches of (N, 1, ...) images and (N, C, ...) structure maps."""
 
@@ -60,7 +63,7 @@ class Trainer:
     def __init__(self, model: ISTN, config: TrainConfig) -> None:
         self.model, self.config, self.step = model, config, 0
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
-        self.best_score, self.best_weights, self.history = -1.0, None, []
+        self.best_score, self.best_step, self.best_weights, self.history = -1.0, 0, None, []
 
     def run(self, source: PairSource, on_step: Callable[[Trainer, dict], None]) -> None:
         """Train to the last step; ``on_step(trainer, values)`` after every step and may save the state.
@@ -110,19 +113,18 @@ class Trainer:
         mean = {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
         score = mean[f"val/{list(self.model.stns)[-1]}"] + mean.get("val/itn", 0.0)
         if score > self.best_score:
-            self.best_score = score
+            self.best_score, self.best_step = score, self.step
             self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         return mean
 
     def state(self) -> dict:
         """Everything a resumed run needs, as plain tensors and numbers."""
-        keys = ("step", "best_score", "best_weights", "history")
-        plain = {key: getattr(self, key) for key in keys}
+        plain = {key: getattr(self, key) for key in _KEPT}
         return plain | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
     def load_state(self, state: dict) -> None:
         """Continue from :meth:`state`."""
-        for key in ("step", "best_score", "best_weights", "history"):
+        for key in _KEPT:
             setattr(self, key, state[key])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -104,16 +104,25 @@ def test_the_cache_is_made_once_and_again_when_an_image_or_the_grid_changes(tmp_
     study, cache = write_study(tmp_path, steps=3), tmp_path / "out" / "cache.h5"
     run("train", **study, output=tmp_path / "out")
     made = cache.stat().st_mtime_ns
-    run("train", **study, output=tmp_path / "out")
+    assert run("train", "--resume", **study, output=tmp_path / "out") == 0
     assert cache.stat().st_mtime_ns == made
     subjects, model = read_subjects(tmp_path / "subjects.csv"), train.read_config(study["config"]).model
     assert cache_matches(cache, subjects, model)
     subject(tmp_path, "a", 2, 1.0)
     assert not cache_matches(cache, subjects, model)
-    run("train", **study, output=tmp_path / "out")
+    assert run("train", "--resume", **study, output=tmp_path / "out") == 0
     assert cache_matches(cache, subjects, model)
     cache.write_bytes(cache.read_bytes()[:100])
     assert not cache_matches(cache, subjects, model)
+
+
+def test_another_runs_state_is_not_overwritten(tmp_path, capsys):
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "out") == 0
+    before = (tmp_path / "out" / "state.pt").read_bytes()
+    assert run("train", **study, output=tmp_path / "out") == 2
+    assert "--resume" in capsys.readouterr().err
+    assert (tmp_path / "out" / "state.pt").read_bytes() == before
 
 
 @pytest.mark.parametrize(

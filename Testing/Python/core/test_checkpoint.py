@@ -143,7 +143,6 @@ def test_wrong_content_is_an_input_error_that_says_what(change, message, saved):
         load_checkpoint(edit(saved, change))
 
 
-@pytest.mark.xfail(strict=True, reason="load_checkpoint lets other errors out")
 @pytest.mark.parametrize("change", MADE_ON_PURPOSE.values(), ids=MADE_ON_PURPOSE)
 def test_what_only_malice_writes_is_an_input_error_too(change, saved):
     edit(saved, change)
