@@ -83,11 +83,19 @@ def network_methods(checkpoint: Checkpoint, initial: str = "auto") -> list[Metho
         for mode in ("none", "weights", "theta"):
             options = RegisterOptions(transform=transform, initial=initial, refine=mode)
             run = functools.partial(_network, checkpoint, options)
-            version = _version(checkpoint.sha256, transform, mode, options.iterations)
+            version = _version(_weights(checkpoint), transform, mode, options.iterations)
             methods.append(Method(f"istn_{transform}_{mode}", version, run))
         run = functools.partial(_best_case, checkpoint, RegisterOptions(transform=transform, initial=initial))
         methods.append(Method(f"best_{transform}", version, run))
     return methods
+
+
+def _weights(checkpoint: Checkpoint) -> str:
+    """Hash of configuration and weights: a fuller card does not change the answers."""
+    digest = hashlib.sha256(repr(checkpoint.config).encode())
+    for tensor in checkpoint.model.state_dict().values():
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _version(*parts) -> str:
