@@ -23,7 +23,7 @@ LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
 MIN_IMPROVEMENT = 1e-3  # of the loss
 ACTIVE_LEVEL = 0.05  # of the largest map value: fainter voxels, farther than REACH_MM from a structure, hardly matter
-REACH_MM = 8.0
+REACH_MM = 5.0  # 8 mm gives the same Dice on develop-val and takes 1.4 times as long
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +141,7 @@ def _minimise(predict, objective, update, iterations: int, on_iteration) -> tupl
 class Objective:
     """Refinement loss (plus the weighted bending energy) as a function of theta, summed over the active voxels only.
 
-    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a quarter of
+    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a fifth of
     the brain's grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
     """
 

@@ -76,7 +76,7 @@ def test_objective_on_all_voxels_is_the_loss_on_the_grid(monkeypatch, ndim, tran
 def test_active_voxels_are_those_near_a_structure():
     maps = torch.zeros(1, 2, 9, 11, 13)
     maps[0, 1, 4, 5, 6] = 1.0
-    index = active_voxels(maps, (4.0, 4.0, 8.0))  # reach 8 mm: two voxels in x and y, one in z
+    index = active_voxels(maps, (2.5, 2.5, 5.0))  # reach 5 mm: two voxels in x and y, one in z
     found = torch.stack(torch.unravel_index(index, (9, 11, 13)), -1)
     assert found.min(0).values.tolist() == [3, 3, 4] and found.max(0).values.tolist()[:2] == [5, 7]
     assert len(index) % 2 == 0
