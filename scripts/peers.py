@@ -63,6 +63,8 @@ BSPLINE_CANDIDATES = (
     BSplineSettings(),
     BSplineSettings(spacings_mm=(4.0, 3.0), meshes=(6, 12), samplings=(1.0, 0.25), iterations=(10, 15)),
     BSplineSettings(samplings=(1.0, 0.25), iterations=(6, 25)),
+    BSplineSettings(samplings=(1.0, 1.0)),
+    BSplineSettings("mutual information", (4.0, 3.0, 2.0), (4, 8, 8), (1.0, 0.4, 0.2), (10, 10, 10)),
 )
 AFFINE = AFFINE_CANDIDATES[2]
 BSPLINE = BSPLINE_CANDIDATES[0]

@@ -16,7 +16,7 @@ def config(ndim=3, preset="default", method="istn-e", transforms=("affine", "bsp
         grid=GridConfig(size=size, spacing=(2.0, 2.5, 3.0)[:ndim], anchor="center"),
         channels=tuple(Channel(f"s{k}", (k + 1,)) for k in range(channels)),
         normalization="none",
-        net=NetConfig(preset=preset, itn_widths=(4, 8), stn_widths=(4, 8, 8)),
+        net=NetConfig(preset=preset, itn_widths=(4, 8), stn_width=8),
         bspline=BSplineConfig(spacing_mm=12.0, max_displacement_mm=8.0),
     )
 

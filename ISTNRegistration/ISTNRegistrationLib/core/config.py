@@ -16,6 +16,7 @@ TRANSFORMS = ("rigid", "affine", "bspline")
 ANCHORS = ("center_of_mass", "center")
 NORMALIZATIONS = ("percentile", "none")
 PRESETS = ("default", "published")
+MIN_SIZE = 12  # the networks halve the grid two or three times
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,11 @@ class BSplineConfig:
 
 @dataclass(frozen=True)
 class NetConfig:
-    """Networks by preset; widths are features per level of the ``default`` ITN and of the B-spline STN."""
+    """Networks by preset; widths are features of the ``default`` ITN's levels and of the ``default`` B-spline STN."""
 
     preset: str = "default"
     itn_widths: tuple[int, ...] = (16, 32, 64, 64)
-    stn_widths: tuple[int, ...] = (16, 32, 32)
+    stn_width: int = 32
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ class ModelConfig:
         if len(self.grid.size) not in (2, 3) or len(self.grid.spacing) != len(self.grid.size):
             got = f"size {self.grid.size}, spacing {self.grid.spacing}"
             raise InputError("Configuration", "the grid is neither 2-D nor 3-D", "2 or 3 numbers each", got)
+        if min(self.grid.size) < MIN_SIZE:
+            expected = f"at least {MIN_SIZE} voxels along each axis"
+            raise InputError("Configuration key 'grid.size'", "the grid is too small", expected, str(self.grid.size))
 
         positive = (*self.grid.size, *self.grid.spacing, self.bspline.spacing_mm, self.bspline.max_displacement_mm)
         if not all(0 < value < float("inf") for value in positive):

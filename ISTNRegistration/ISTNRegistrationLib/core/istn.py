@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from .affine import affine_matrix
-from .bspline import bases_on_grid, expand, free_shape, lattice_for
+from .bspline import bases_on_grid, expand, lattice_for
 from .config import ModelConfig
 from .grid import Grid
 from .itn import build_itn
@@ -29,7 +29,7 @@ class ISTN(nn.Module):
         self.grid = Grid.centered((0.0,) * config.ndim, config.grid.size, config.grid.spacing)
         self.lattice = lattice_for(self.grid, config.bspline.spacing_mm)
         self.itn = build_itn(config) if config.uses_itn else None
-        self.stns = nn.ModuleDict({t: build_stn(config, t, free_shape(self.lattice)) for t in config.transforms})
+        self.stns = nn.ModuleDict({t: build_stn(config, t, self.grid, self.lattice) for t in config.transforms})
         for axis, basis in enumerate(bases_on_grid(self.lattice, self.grid)):
             self.register_buffer(f"basis{axis}", basis, persistent=False)
         cube = torch.as_tensor(self.grid.cube_to_physical(), dtype=torch.float32)

@@ -24,13 +24,6 @@ def average_pool(x: torch.Tensor, factor: int | tuple[int, ...]) -> torch.Tensor
     return F.avg_pool2d(x, factor) if x.ndim == 4 else F.avg_pool3d(x, factor)
 
 
-def resize(x: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """Linear interpolation to ``shape``."""
-    if tuple(x.shape[2:]) == tuple(shape):
-        return x
-    return F.interpolate(x, size=tuple(shape), mode="bilinear" if x.ndim == 4 else "trilinear", align_corners=False)
-
-
 def crop_like(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """The first voxels of ``x`` along each axis, as many as ``other`` has (a doubled odd size is one too large)."""
     return x[(..., *(slice(0, size) for size in other.shape[2:]))]

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from .affine import parameter_count
+from .bspline import ZERO_RING, free_shape
 from .config import ModelConfig
-from .layers import average_pool, conv, resize, zero
+from .grid import Grid
+from .layers import average_pool, conv, zero
+from .warp import sample
+
+FEATURE_STRIDE = 4
 
 
-def build_stn(config: ModelConfig, transform: str, free: tuple[int, ...]) -> nn.Module:
+def build_stn(config: ModelConfig, transform: str, grid: Grid, lattice: Grid) -> nn.Module:
     """The STN for a transform: maps (N, C, ...), twice, to theta, all zero (the identity) before training.
 
-    theta is (N, P) for ``rigid`` and ``affine``, (N, n, *free) for ``bspline`` with ``free`` control points.
+    theta is (N, P) for ``rigid`` and ``affine``, (N, n, *free) for ``bspline``: a vector per free control point.
     """
-    shape = config.grid.size[::-1]
+    shape, free = grid.shape, free_shape(lattice)
     inputs = 2 * config.map_channels
     if config.net.preset == "published":
         kind = PublishedBSplineSTN if transform == "bspline" else PublishedAffineSTN
         return kind(inputs, shape, free if transform == "bspline" else transform == "rigid")
     if transform == "bspline":
-        return BSplineSTN(inputs, config.net.stn_widths, free)
+        return BSplineSTN(config.map_channels, config.net.stn_width, control_point_positions(grid, lattice))
     return AffineSTN(config.map_channels, shape, parameter_count(config.ndim, transform == "rigid"))
-
-
-class Encoder(nn.Module):
-    """Strided convolutions; returns the features of every level, finest first."""
-
-    def __init__(self, ndim: int, inputs: int, widths: tuple[int, ...]) -> None:
-        super().__init__()
-        sizes = zip((inputs, *widths[:-1]), widths, strict=True)
-        self.levels = nn.ModuleList(conv(ndim, i, w, stride=2) for i, w in sizes)
-
-    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Input (N, C, ...) to one tensor per level."""
-        features = []
-        for level in self.levels:
-            x = F.relu(level(x))
-            features.append(x)
-        return features
 
 
 class AffineSTN(nn.Module):
@@ -80,22 +69,76 @@ def moments(maps: torch.Tensor, polynomials: torch.Tensor) -> torch.Tensor:
 
 
 class BSplineSTN(nn.Module):
-    """Convolutional all the way: encoder, one step back up, then features read at the control points."""
+    """Convolutions on demons forces of both maps at two scales, read at the control points.
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], free: tuple[int, ...]) -> None:
+    A force says which way a structure's edge must move (Thirion 1998, doi:10.1016/S1361-8415(98)80022-4), so what is
+    left to learn is how to smooth and scale it.
+    """
+
+    def __init__(self, channels: int, width: int, control_points: torch.Tensor) -> None:
         super().__init__()
-        ndim = len(free)
-        self.free = free
-        self.encoder = Encoder(ndim, inputs, widths)
-        self.merge = conv(ndim, widths[-1] + widths[-2], widths[-1])
-        self.mix = conv(ndim, widths[-1], widths[-1])
-        self.head = zero(conv(ndim, widths[-1], ndim))
+        ndim = control_points.shape[-1]
+        self.register_buffer("control_points", control_points, persistent=False)  # (1, *free, n), feature cube
+        forces = 4 * ndim  # two scales, smoothed or not
+        inputs = forces + 2 * channels
+        self.conv1, self.conv2 = conv(ndim, inputs, width), conv(ndim, width, width)
+        self.conv3 = conv(ndim, width + inputs, width)
+        self.head = zero(conv(ndim, width + forces, ndim))
+        self.forces = forces
 
     def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
         """Maps (N, C, ...) to theta (N, n, *free)."""
-        *_, fine, coarse = self.encoder(torch.cat([moving, fixed], dim=1))
-        x = F.relu(self.merge(torch.cat([resize(coarse, fine.shape[2:]), fine], dim=1)))
-        return self.head(F.relu(self.mix(resize(x, self.free))))
+        features = force_features(moving, fixed)
+        x = F.relu(self.conv2(F.relu(self.conv1(features))))
+        x = F.relu(self.conv3(torch.cat([x, features], dim=1)))
+        x = torch.cat([x, features[:, : self.forces]], dim=1)
+        where = self.control_points.expand(len(x), *self.control_points.shape[1:])
+        return self.head(sample(x, where, padding="border"))
+
+
+def control_point_positions(grid: Grid, lattice: Grid) -> torch.Tensor:
+    """Free control points as cube positions (1, *free, n) in a map of block means over ``FEATURE_STRIDE`` voxels."""
+    inner = tuple(slice(ZERO_RING, -ZERO_RING) for _ in range(grid.ndim))
+    index = grid.physical_to_index(lattice.points()[inner])
+    index = (index - (FEATURE_STRIDE - 1) / 2) / FEATURE_STRIDE
+    size = np.maximum([s // FEATURE_STRIDE for s in grid.size], 2)
+    return torch.as_tensor(2 * index / (size - 1) - 1, dtype=torch.float32)[None]
+
+
+def force_features(moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+    """Forces (voxels of their scale), then difference and sum of the maps, at ``FEATURE_STRIDE``; (N, 4n + 2C, ...)."""
+    half = [average_pool(maps.float(), FEATURE_STRIDE // 2) for maps in (moving, fixed)]
+    quarter = [average_pool(maps, 2) for maps in half]
+    fine = [average_pool(part, 2) for part in _force_parts(*half)]
+    features = []
+    for push, stiffness in (fine, _force_parts(*quarter)):
+        features += [_smooth(push) / (_smooth(stiffness) + 1e-3), push / (stiffness + 1e-2)]
+    return torch.cat([*features, quarter[0] - quarter[1], quarter[0] + quarter[1]], dim=1)
+
+
+def _force_parts(moving: torch.Tensor, fixed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numerator (N, n, ...) and denominator (N, 1, ...) of the demons force, summed over the channels."""
+    gradient = _gradient((moving + fixed) / 2)  # (N, n, C, ...)
+    difference = (fixed - moving)[:, None]
+    push = (gradient * difference).sum(dim=2)
+    stiffness = gradient.square().sum(dim=(1, 2)) + 0.5 * difference.square().sum(dim=(1, 2))
+    return push, stiffness[:, None]
+
+
+def _gradient(maps: torch.Tensor) -> torch.Tensor:
+    """Central differences along x, y[, z], zero at the border: (N, n, C, ...)."""
+    parts = []
+    for axis in range(maps.ndim - 1, 1, -1):
+        inner = maps.narrow(axis, 2, maps.shape[axis] - 2) - maps.narrow(axis, 0, maps.shape[axis] - 2)
+        parts.append(F.pad(inner / 2, [0, 0] * (maps.ndim - 1 - axis) + [1, 1]))
+    return torch.stack(parts, dim=1)
+
+
+def _smooth(maps: torch.Tensor) -> torch.Tensor:
+    """Mean over 5 voxels along each axis, fewer where there are not so many."""
+    pool = F.avg_pool2d if maps.ndim == 4 else F.avg_pool3d
+    kernel = [min(5, size - 1 + size % 2) for size in maps.shape[2:]]
+    return pool(maps, kernel, stride=1, padding=[k // 2 for k in kernel])
 
 
 class PublishedFeatures(nn.Module):

@@ -19,7 +19,7 @@ method = "{method}"
 transforms = ["affine", "bspline"]
 channels = [{{ name = "outer", labels = [1, 2] }}, {{ name = "inner", labels = [2] }}]
 grid = {{ size = {size}, spacing = {spacing} }}
-net = {{ itn_widths = [4, 8], stn_widths = [4, 8] }}
+net = {{ itn_widths = [4, 8], stn_width = 8 }}
 bspline = {{ spacing_mm = 8.0, max_displacement_mm = 5.0 }}
 [data]
 subjects = "subjects.csv"

@@ -20,6 +20,7 @@ def test_a_configuration_survives_plain_data(ndim):
         ({"colour": 1}, ["colour", "unknown key", "transforms"]),
         ({"grid": {"size": [8, 8], "spacing": [1.0, 1.0], "anchor": "nose"}}, ["grid.anchor", "center_of_mass"]),
         ({"grid": {"size": [8, 8]}}, ["grid.spacing", "missing"]),
+        ({"grid": {"size": [8, 16], "spacing": [1.0, 1.0]}}, ["grid.size", "at least 12"]),
         ({"grid": {"size": "8", "spacing": [1.0]}}, ["grid.size", "list"]),
         ({"grid": {"size": [8, 8, 8, 8], "spacing": [1.0] * 4}}, ["2-D nor 3-D"]),
         ({"bspline": {"spacing_mm": "wide"}}, ["bspline.spacing_mm", "float"]),

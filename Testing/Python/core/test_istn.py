@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from ISTNRegistrationLib.core.bspline import pad_ring
+from ISTNRegistrationLib.core.bspline import free_shape, pad_ring
 from ISTNRegistrationLib.core.istn import as_numpy, identity
 from ISTNRegistrationLib.core.transform import BSplineField, SpatialTransform
 from networks import blobs, model
@@ -33,7 +33,7 @@ def test_positions_are_what_the_exported_transform_says(ndim):
     generator = torch.Generator().manual_seed(0)
     theta = 0.3 * torch.randn(1, net.stns["affine"].head.out_features, generator=generator)
     linear = net.linear(theta)
-    coefficients = net.coefficients(torch.randn(1, ndim, *net.stns["bspline"].free, generator=generator))
+    coefficients = net.coefficients(torch.randn(1, ndim, *free_shape(net.lattice), generator=generator))
     points = net.positions(linear, coefficients)[0].double() @ net.cube[:-1, :-1].T.double()
     field = BSplineField(net.lattice, pad_ring(as_numpy(coefficients), ndim))
     expected = SpatialTransform(as_numpy(linear), field).map_points(net.grid.points())
@@ -43,7 +43,7 @@ def test_positions_are_what_the_exported_transform_says(ndim):
 def test_coefficients_are_bounded_and_invertible():
     net = model()
     bound = net.config.bspline.max_displacement_mm
-    theta = torch.randn(1, 3, *net.stns["bspline"].free) * 2
+    theta = torch.randn(1, 3, *free_shape(net.lattice)) * 2
     assert net.coefficients(theta * 100).abs().max() <= bound
 
 

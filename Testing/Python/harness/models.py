@@ -13,7 +13,7 @@ CONFIG = ModelConfig(
     transforms=("affine", "bspline"),
     grid=GridConfig(size=(16, 16, 16), spacing=(2.0, 2.0, 2.0)),
     channels=(Channel("putamen", (1,)), Channel("caudate", (2,))),
-    net=NetConfig(itn_widths=(4, 8), stn_widths=(4, 8)),
+    net=NetConfig(itn_widths=(4, 8), stn_width=8),
     bspline=BSplineConfig(spacing_mm=8.0, max_displacement_mm=5.0),
 )
 
