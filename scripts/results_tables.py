@@ -9,11 +9,13 @@ from pathlib import Path
 NAMES = {
     "identity": "identity after centring",
     "intensity_affine": "intensity affine (SimpleITK)",
+    "ours_on_intensity_affine": "intensity affine (our refinement on the images)",
     "istn_affine_none": "ISTN-e affine, one pass",
     "istn_affine_weights": "ISTN-e affine, refined (`weights`)",
     "istn_affine_theta": "ISTN-e affine, refined (`theta`)",
     "best_affine": "best case affine: true structures registered",
     "intensity_bspline": "intensity B-spline (SimpleITK)",
+    "ours_on_intensity_bspline": "intensity B-spline (our refinement on the images)",
     "istn_bspline_none": "ISTN-e B-spline, one pass",
     "istn_bspline_weights": "ISTN-e B-spline, refined (`weights`)",
     "istn_bspline_theta": "ISTN-e B-spline, refined (`theta`)",
