@@ -47,7 +47,7 @@ determinant of 0 or less, mean.
 {differences}
 
 The settings of the intensity methods were chosen on `develop-val` (3 scans, 6 pairs): the candidates and their Dice
-are in [peers_validation.csv](peers_validation.csv) (the B-splines there started from the first affine candidate), the
+are in [peers_validation.csv](peers_validation.csv) (the first three B-splines there started from the first affine), the
 code in `scripts/peers.py`. The best case is our own
 refinement (`theta`) run on the true structure maps, as many iterations, the same grid and control points: what
 ISTN-e would reach if its maps M' and F' were perfect.
