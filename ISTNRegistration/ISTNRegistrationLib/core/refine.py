@@ -87,7 +87,8 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
 def _by_weights(pair: Pair):
     """theta as a function of a copy of the STN's weights, and Adam's step on these (the paper's way)."""
     stn = copy.deepcopy(pair.model.stns[pair.transform]).requires_grad_(True)
-    moving = pair.stn_input()
+    with torch.no_grad():
+        seen = stn.see(pair.stn_input(), pair.fixed_map)
     optimizer = torch.optim.Adam(stn.parameters(), lr=LEARNING_RATES["weights"])
 
     def update(loss: torch.Tensor, _iteration: int) -> None:
@@ -95,7 +96,7 @@ def _by_weights(pair: Pair):
         loss.backward()
         optimizer.step()
 
-    return lambda: stn(moving, pair.fixed_map), update
+    return lambda: stn.decide(seen), update
 
 
 def _by_theta(start: torch.Tensor, iterations: int):

@@ -32,7 +32,15 @@ def build_stn(config: ModelConfig, transform: str, grid: Grid, lattice: Grid) ->
     return AffineSTN(config.map_channels, shape, parameter_count(config.ndim, transform == "rigid"))
 
 
-class AffineSTN(nn.Module):
+class STN(nn.Module):
+    """What the maps alone decide, then what the weights make of it: refining weights repeats only the second step."""
+
+    def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+        """Maps (N, C, ...) to theta (N, P) or (N, n, *free)."""
+        return self.decide(self.see(moving, fixed))
+
+
+class AffineSTN(STN):
     """Two dense layers on the difference and the sum of both maps' moments, and a straight way for the difference.
 
     An affine transform of a map changes its mass, centroid and second moments in a known way, so what is left to learn
@@ -46,12 +54,15 @@ class AffineSTN(nn.Module):
         self.fc = nn.Linear(2 * count, hidden)
         self.head = zero(nn.Linear(hidden + count, outputs))
 
-    def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """Maps (N, C, ...) to theta (N, P)."""
+    def see(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+        """Maps (N, C, ...) to the moments' difference and sum (N, 2 C (moments a channel))."""
         first, second = moments(moving, self.polynomials), moments(fixed, self.polynomials)
-        difference = first - second
-        mixed = F.relu(self.fc(torch.cat([difference, first + second], dim=1)))
-        return self.head(torch.cat([mixed, 4 * difference], dim=1))
+        return torch.cat([first - second, first + second], dim=1)
+
+    def decide(self, seen: torch.Tensor) -> torch.Tensor:
+        """Moments to theta (N, P)."""
+        difference = seen.chunk(2, dim=1)[0]
+        return self.head(torch.cat([F.relu(self.fc(seen)), 4 * difference], dim=1))
 
 
 def moment_polynomials(shape: tuple[int, ...]) -> torch.Tensor:
@@ -68,7 +79,7 @@ def moments(maps: torch.Tensor, polynomials: torch.Tensor) -> torch.Tensor:
     return torch.cat([mass.clamp(min=1e-8).sqrt(), mean[..., 1:] / (mass + 1e-3)], dim=-1).flatten(1)
 
 
-class BSplineSTN(nn.Module):
+class BSplineSTN(STN):
     """Convolutions on demons forces of both maps at two scales, read at the control points.
 
     A force says which way a structure's edge must move (Thirion 1998, doi:10.1016/S1361-8415(98)80022-4), so what is
@@ -86,14 +97,22 @@ class BSplineSTN(nn.Module):
         self.head = zero(conv(ndim, width + forces, ndim))
         self.forces = forces
 
-    def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """Maps (N, C, ...) to theta (N, n, *free)."""
-        features = force_features(moving, fixed)
-        x = F.relu(self.conv2(F.relu(self.conv1(features))))
-        x = F.relu(self.conv3(torch.cat([x, features], dim=1)))
-        x = torch.cat([x, features[:, : self.forces]], dim=1)
+    def see(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+        """Maps (N, C, ...) to forces (N, 4n + 2C, ...), see :func:`force_features`."""
+        return force_features(moving, fixed)
+
+    def decide(self, seen: torch.Tensor) -> torch.Tensor:
+        """Forces to theta (N, n, *free).
+
+        torch leaves small convolutions of a single sample to a slow kernel: the same one twice takes a third of the time.
+        """
+        count = len(seen)
+        seen = seen.expand(2, *seen.shape[1:]) if count == 1 else seen
+        x = F.relu(self.conv2(F.relu(self.conv1(seen))))
+        x = F.relu(self.conv3(torch.cat([x, seen], dim=1)))
+        x = torch.cat([x, seen[:, : self.forces]], dim=1)
         where = self.control_points.expand(len(x), *self.control_points.shape[1:])
-        return self.head(sample(x, where, padding="border"))
+        return self.head(sample(x, where, padding="border"))[:count]
 
 
 def control_point_positions(grid: Grid, lattice: Grid) -> torch.Tensor:
@@ -141,7 +160,7 @@ def _smooth(maps: torch.Tensor) -> torch.Tensor:
     return pool(maps, kernel, stride=1, padding=[k // 2 for k in kernel])
 
 
-class PublishedFeatures(nn.Module):
+class PublishedFeatures(STN):
     """The three 5-wide convolutions and poolings of the published STNs (pymira/nets/stn.py)."""
 
     def __init__(self, inputs: int, shape: tuple[int, ...]) -> None:
@@ -156,9 +175,13 @@ class PublishedFeatures(nn.Module):
                 size = (size - 4) // 2
             self.count *= size
 
-    def features(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """Maps (N, C, ...) to flat features (N, count)."""
-        x = torch.cat([moving, fixed], dim=1)
+    def see(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
+        """Both maps as channels, (N, 2C, ...)."""
+        return torch.cat([moving, fixed], dim=1)
+
+    def features(self, seen: torch.Tensor) -> torch.Tensor:
+        """Maps as channels to flat features (N, count)."""
+        x = seen
         for layer in (self.conv1, self.conv2, self.conv3):
             x = average_pool(F.relu(layer(x)), 2)
         return x.flatten(1)
@@ -177,9 +200,9 @@ class PublishedAffineSTN(PublishedFeatures):
             self.scaling, self.shearing = zero(nn.Linear(32, ndim)), zero(nn.Linear(32, turns))
         self.rigid = rigid
 
-    def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """Maps (N, C, ...) to theta (N, P)."""
-        x = F.relu(self.fc(self.features(moving, fixed)))
+    def decide(self, seen: torch.Tensor) -> torch.Tensor:
+        """Maps as channels to theta (N, P)."""
+        x = F.relu(self.fc(self.features(seen)))
         heads = [self.translation, self.rotation] + ([] if self.rigid else [self.scaling, self.shearing])
         return torch.cat([head(x) for head in heads], dim=1)
 
@@ -195,6 +218,6 @@ class PublishedBSplineSTN(PublishedFeatures):
             outputs *= size
         self.fc = zero(nn.Linear(self.count, outputs))
 
-    def forward(self, moving: torch.Tensor, fixed: torch.Tensor) -> torch.Tensor:
-        """Maps (N, C, ...) to theta (N, n, *free)."""
-        return self.fc(self.features(moving, fixed)).view(-1, *self.output)
+    def decide(self, seen: torch.Tensor) -> torch.Tensor:
+        """Maps as channels to theta (N, n, *free)."""
+        return self.fc(self.features(seen)).view(-1, *self.output)
