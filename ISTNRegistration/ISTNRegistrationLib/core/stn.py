@@ -104,7 +104,7 @@ class BSplineSTN(STN):
     def decide(self, seen: torch.Tensor) -> torch.Tensor:
         """Forces to theta (N, n, *free).
 
-        torch leaves small convolutions of a single sample to a slow kernel: the same one twice takes a third of the time.
+        torch leaves small convolutions of one sample to a slow kernel: the same one twice takes a third of the time.
         """
         count = len(seen)
         seen = seen.expand(2, *seen.shape[1:]) if count == 1 else seen
