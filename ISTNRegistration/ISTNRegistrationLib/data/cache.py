@@ -1,4 +1,4 @@
-"""One HDF5 file of resampled, normalised subjects that training reads from (``istn prepare``)."""
+"""One HDF5 file of resampled, normalised subjects that training reads from."""
 
 from __future__ import annotations
 
