@@ -65,7 +65,6 @@ BSPLINE_CANDIDATES = (
     BSplineSettings(samplings=(1.0, 0.25), iterations=(6, 25)),
     BSplineSettings(samplings=(1.0, 1.0)),
     BSplineSettings("mutual information", (4.0, 3.0, 2.0), (4, 8, 8), (1.0, 0.4, 0.2), (10, 10, 10)),
-    BSplineSettings("mutual information", (4.0, 3.0, 2.0), (4, 8, 8), (1.0, 0.4, 0.2), (10, 10, 25)),
 )
 AFFINE = AFFINE_CANDIDATES[2]
 BSPLINE = BSPLINE_CANDIDATES[4]
