@@ -15,6 +15,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import paths  # noqa: F401
+
+# isort: split
 import benchmark_memory
 import benchmark_report
 import numpy as np

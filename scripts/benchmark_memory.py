@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import paths  # noqa: F401
+
+# isort: split
 import numpy as np
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
 from ISTNRegistrationLib.core.config import Channel, GridConfig, ModelConfig
@@ -28,11 +30,10 @@ HEAD_MM = 200.0
 
 
 def measure(grid: int, size: int, mode: str, threads: int) -> dict:
-    """Run :func:`main` in a fresh process, which finds the modules that this one finds; returns what it prints."""
+    """Run :func:`main` in a fresh process; returns what it prints."""
     options = ["--grid", grid, "--size", size, "--mode", mode, "--threads", threads]
     command = [sys.executable, __file__, *map(str, options)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def main() -> None:

@@ -12,6 +12,9 @@ import argparse
 import dataclasses
 from pathlib import Path
 
+import paths  # noqa: F401
+
+# isort: split
 import numpy as np
 import torch
 from ISTNRegistrationLib.core import refine

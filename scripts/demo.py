@@ -13,8 +13,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "ISTNRegistration")]
+from paths import ROOT
+
 SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
 
 

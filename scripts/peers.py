@@ -15,6 +15,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import paths  # noqa: F401
+
+# isort: split
 import numpy as np
 import SimpleITK as sitk
 from ISTNRegistrationLib.core.metrics import label_dice

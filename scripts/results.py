@@ -15,6 +15,9 @@ import argparse
 import csv
 from pathlib import Path
 
+import paths  # noqa: F401
+
+# isort: split
 import numpy as np
 import results_methods
 import results_tables
