@@ -11,7 +11,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.volume import Volume
 from .files import existing_file, one_line, write_atomically
-from .nifti import missing_bytes
+from .nifti import check_nifti
 
 TWO_FILE_FORMATS = (".mhd", ".nhdr", ".hdr", ".img")
 ORTHONORMAL_TOLERANCE = 1e-3  # headers hold the axes as float32, often as a rounded quaternion
@@ -24,13 +24,12 @@ def read_image(path) -> Volume:
         Volume of the file's own dtype; the grid is the file's, LPS mm.
 
     Raises:
-        InputError: no such file, not an image, colour or vectors, complex numbers, not 2-D or 3-D, sheared axes.
+        InputError: no such file, not an image, colour or vectors, complex numbers, not 2-D or 3-D, sheared axes, or
+            a NIfTI file whose voxels are missing or not finite, or whose spacing is impossible.
     """
     who = f"Image '{Path(path).name}'"
     name = existing_file(path, who)
-    if missing := missing_bytes(name):
-        got = f"one that lacks {missing} bytes"
-        raise InputError(who, "it cannot be read", "a complete file", got, "Copy it again from its source")
+    check_nifti(name, who)
     try:
         image = sitk.ReadImage(name)
     except RuntimeError as error:

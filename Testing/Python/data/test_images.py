@@ -1,3 +1,4 @@
+import gzip
 import struct
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 import SimpleITK as sitk
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data import nifti
 from ISTNRegistrationLib.data.images import from_sitk, read_image, read_labels, to_sitk, write_image
-from ISTNRegistrationLib.data.nifti import missing_bytes
 
 
 @pytest.mark.parametrize(("ndim", "orientation"), builders.CASES, ids=builders.CASE_IDS)
@@ -100,9 +101,57 @@ def test_a_nifti_2_file_of_either_byte_order_is_measured_by_its_header(tmp_path,
     struct.pack_into(kind + "i", header, 0, 540)
     struct.pack_into(kind + "h", header, 14, 16)
     struct.pack_into(kind + "8q", header, 16, 3, 4, 5, 6, 1, 1, 1, 1)
+    struct.pack_into(kind + "8d", header, 104, *[1.0] * 8)
     struct.pack_into(kind + "q", header, 168, 544)
     (tmp_path / "a.nii").write_bytes(bytes(header) + bytes(4 * 5 * 6 * 2 - 7))
-    assert missing_bytes(tmp_path / "a.nii") == 7
+    with pytest.raises(InputError, match="lacks 7 bytes"):
+        read_image(tmp_path / "a.nii")
+
+
+def nifti_file(path, values, order="<", version=1, spacing=(1.0, 1.0, 1.0), offset=None):
+    """A NIfTI file as no library writes it."""
+    end, kind = (352, "8h") if version == 1 else (544, "8q")
+    dim_at, type_at, pixdim, offset_at = (40, 70, ("8f", 76), "f108") if version == 1 else (16, 12, ("8d", 104), "q168")
+    header = bytearray(end)
+    struct.pack_into(order + "i", header, 0, end - 4)
+    struct.pack_into("8s", header, *((344, b"n+1") if version == 1 else (4, b"n+2\0\r\n\x1a\n")))
+    struct.pack_into(order + kind, header, dim_at, 3, *values.shape[::-1], 1, 1, 1, 1)
+    struct.pack_into(order + "2h", header, type_at, {4: 16, 8: 64}[values.itemsize], 8 * values.itemsize)
+    struct.pack_into(order + pixdim[0], header, pixdim[1], 1.0, *spacing, 1.0, 1.0, 1.0, 1.0)
+    struct.pack_into(order + offset_at[0], header, int(offset_at[1:]), end if offset is None else offset)
+    data = bytes(header) + values.astype(values.dtype.newbyteorder(order)).tobytes()
+    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_itk_would_turn_into_zeros_is_counted(dtype, order, version, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(nifti, "CHUNK", 64)
+    values = builders.blob_volume(builders.make_grid(), dtype=dtype).array
+    nifti.check_nifti(nifti_file(tmp_path / name, values, order, version), "Image")
+    if version == 1:  # not every ITK reads NIfTI-2
+        assert np.array_equal(read_image(tmp_path / name).array, values)
+    values[1, 2, 3], values[3, 2, 1], values[-1, -1, -1] = np.nan, np.inf, -np.inf
+    with pytest.raises(InputError, match="NaN or infinite values.*got 3 that are not"):
+        read_image(nifti_file(tmp_path / name, values, order, version))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("spacing", [0.0, np.nan, np.inf])
+def test_a_spacing_that_itk_would_turn_into_1_mm_is_refused(spacing, version, tmp_path):
+    values = np.ones((5, 6, 7), np.float32)
+    with pytest.raises(InputError, match="'a.nii': its spacing is impossible.*finite, non-zero mm; got 1 x "):
+        read_image(nifti_file(tmp_path / "a.nii", values, "<", version, (1.0, spacing, 1.0)))
+    nifti.check_nifti(nifti_file(tmp_path / "flat.nii", values[:1], "<", version, (1.0, 1.0, spacing)), "Image")
+
+
+@pytest.mark.parametrize("offset", [np.inf, -np.inf, np.nan, -1.0, 1e30])
+def test_a_place_of_the_voxels_that_cannot_be_is_refused(offset, tmp_path):
+    with pytest.raises(InputError, match="header is damaged.*vox_offset"):
+        read_image(nifti_file(tmp_path / "a.nii", np.ones((5, 6, 7), np.float32), offset=offset))
 
 
 def test_a_missing_file_is_named(tmp_path):
