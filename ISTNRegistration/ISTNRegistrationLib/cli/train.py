@@ -22,6 +22,7 @@ from ..core.istn import ISTN
 from ..core.register import pick_device
 from ..core.train import TrainConfig, Trainer
 from ..data.cache import CachedPairs, cache_matches, prepare, read_subjects
+from ..data.files import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -74,12 +75,12 @@ def read_config(path: Path) -> RunConfig:
     Raises:
         InputError: no such file, not TOML, an unknown or missing key, a wrong type.
     """
-    if not path.is_file():
-        raise InputError("Configuration", "there is no such file", "a TOML file", str(path))
+    who = f"Configuration '{path.name}'"
+    text = read_text(path, who, "a TOML file")
     try:
-        return from_dict(RunConfig, tomllib.loads(path.read_text(encoding="utf-8")))
+        return from_dict(RunConfig, tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"Configuration '{path.name}'", "it is not TOML", "key = value lines", str(error)) from error
+        raise InputError(who, "it is not TOML", "key = value lines", str(error)) from error
 
 
 def run(args: argparse.Namespace) -> None:

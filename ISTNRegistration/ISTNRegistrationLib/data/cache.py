@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import itertools
 import json
@@ -20,6 +19,7 @@ from ..core.grid import Grid
 from ..core.preprocess import anchor_point, network_input, resample
 from ..core.soi import structure_map
 from .images import read_image, read_labels
+from .table import read_table
 
 MARGIN_MM = 16.0
 
@@ -38,17 +38,10 @@ def read_subjects(path: Path) -> list[Subject]:
     """Subjects of a CSV with columns person, image, labels, split (``train`` or ``val``); paths relative to the CSV.
 
     Raises:
-        InputError: a missing file, column or split, with its line.
+        InputError: no such file, not a CSV, a missing column, an empty field or another split, with its line.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("Subjects", "there is no such file", "a CSV", str(path))
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    wanted = ("person", "image", "labels", "split")
-    if not rows or any(key not in rows[0] for key in wanted):
-        got = "no rows" if not rows else ", ".join(rows[0])
-        raise InputError(f"Subjects '{path.name}'", "columns are missing", ", ".join(wanted), got)
+    rows = read_table(path, f"Subjects '{path.name}'", ("person", "image", "labels", "split"))
     subjects = []
     for line, row in enumerate(rows, start=2):
         if row["split"] not in ("train", "val"):

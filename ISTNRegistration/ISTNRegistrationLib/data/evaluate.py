@@ -21,8 +21,9 @@ from ..core.metrics import dice, folded_voxels
 from ..core.transform import SpatialTransform
 from ..core.volume import Volume
 from ..core.warp import warp_volume
-from .files import one_line, write_atomically
+from .files import read_text, write_atomically
 from .surface import surface_distance
+from .table import parse, read_table
 
 PAIR_COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi")
 SCORES = ("dice", "asd_mm", "hd95_mm")
@@ -56,16 +57,7 @@ def read_pairs(path: Path) -> list[PairFiles]:
     Raises:
         InputError: no such file, not a CSV, missing columns, no rows, or an empty field, with its line.
     """
-    who, expected = f"Pairs '{path.name}'", "columns " + ", ".join(PAIR_COLUMNS)
-    todo = "Write one line per pair, with paths relative to the CSV"
-    header, rows = _parse(_read_text(path, who))
-    if not set(PAIR_COLUMNS) <= set(header):
-        raise InputError(who, "columns are missing", expected, ", ".join(header) or "an empty file", todo)
-    if not rows:
-        raise InputError(who, "it has no pairs", "one line per pair", "only a header", todo)
-    for line, row in enumerate(rows, start=2):
-        if not all(row[key] for key in PAIR_COLUMNS):
-            raise InputError(f"{who} line {line}", "a field is empty", expected, str(list(row.values())), todo)
+    rows = read_table(path, f"Pairs '{path.name}'", PAIR_COLUMNS)
     return [PairFiles(*(row[key] for key in PAIR_COLUMNS)) for row in rows]
 
 
@@ -153,8 +145,8 @@ class ResultsFile:
         if not self.path.exists():
             return []
         who = f"Results '{self.path.name}'"
-        text = _read_text(self.path, who)
-        header, rows = _parse(text[: text.rfind("\n") + 1])  # a last line without an end is half a row
+        text = read_text(self.path, who, "a CSV")
+        header, rows = parse(text[: text.rfind("\n") + 1], who)  # a last line without an end is half a row
         if text and tuple(header) != COLUMNS:
             got, todo = ", ".join(header)[:80], "Give --output another name"
             raise InputError(who, "it is a CSV of another kind", ", ".join(COLUMNS), got, todo)
@@ -180,21 +172,6 @@ def _mean_and_deviation(values: np.ndarray) -> str:
         return "-"
     deviation = values.std(ddof=1) if len(values) > 1 else 0.0
     return f"{values.mean():.3f} ± {deviation:.3f}"
-
-
-def _parse(text: str) -> tuple[list[str], list[dict]]:
-    """Header and rows of a CSV."""
-    reader = csv.DictReader(io.StringIO(text))
-    rows = list(reader)
-    return list(reader.fieldnames or []), rows
-
-
-def _read_text(path: Path, who: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        todo = "Check the path and that it is a comma-separated text file"
-        raise InputError(who, "it cannot be read", "a CSV", one_line(error), todo) from error
 
 
 def _key(row: dict) -> tuple[str, ...]:

@@ -41,6 +41,21 @@ def existing_file(path, who: str) -> str:
     return str(path)
 
 
+def read_text(path, who: str, expected: str) -> str:
+    """Text of a UTF-8 file, with or without a byte order mark.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or is not UTF-8.
+    """
+    try:
+        return Path(existing_file(path, who)).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        got, todo = f"another encoding (byte {error.start})", "Save it again as UTF-8"
+        raise InputError(who, "it cannot be read", f"{expected} in UTF-8", got, todo) from error
+    except OSError as error:
+        raise InputError(who, "it cannot be read", expected, one_line(error), "Check its permissions") from error
+
+
 def one_line(error: Exception) -> str:
     """What an ITK or system error says, without the C++ source line and on one line."""
     text = re.split(r"(?:sitk::|ITK )ERROR: ", str(error))[-1]

@@ -142,11 +142,11 @@ def test_a_pair_that_fails_is_named_and_skipped(given, tmp_path, capsys):
 @pytest.mark.parametrize(
     "text, complaint",
     [
-        (None, "cannot be read"),
+        (None, "no such file"),
         (b"\xff\xfe\x00PNG", "cannot be read"),
         (b"", "columns are missing"),
         (b"fixed,moving\na,b\n", "columns are missing"),
-        (b"fixed,moving,fixed_soi,moving_soi\n", "no pairs"),
+        (b"fixed,moving,fixed_soi,moving_soi\n", "no rows"),
         (b"fixed,moving,fixed_soi,moving_soi\na,b,c\n", "line 2: a field is empty"),
     ],
 )
