@@ -213,6 +213,25 @@ def test_a_heatmap_folder_that_cannot_be_made(given, refused, tmp_path):
     refused("Heatmap folder: it is a file", output_heatmaps=given["fixed"])
 
 
+@pytest.mark.parametrize("option", ["output_transform", "output_volume", "output_heatmaps", "json"])
+def test_an_output_that_would_replace_an_input_or_another_output(option, given, refused, tmp_path):
+    out = tmp_path / "out"
+    contents = {role: given[role].read_bytes() for role in ("fixed", "moving", "checkpoint")}
+    if option == "output_volume":
+        refused("same file as --moving", output_volume=out / ".." / "in" / given["moving"].name)
+        (tmp_path / "in" / "link.nii.gz").symlink_to(given["fixed"])
+        refused("same file as --fixed", output_volume=tmp_path / "in" / "link.nii.gz")
+        channel = load_checkpoint(given["checkpoint"]).config.channels[0].name
+        name = f"maps/fixed_map_{register.file_name(channel)}.nii.gz"
+        (out / "maps").mkdir()
+        refused("same file as --output-volume", output_volume=out / name)
+    elif option == "output_transform":
+        refused("same file as --checkpoint", output_transform=given["checkpoint"])
+    else:
+        refused("same file as --output-transform", **{option: given["output_transform"]})
+    assert contents == {role: given[role].read_bytes() for role in contents}
+
+
 def test_a_folder_without_permission(refused, tmp_path, monkeypatch):
     def deny(*_, **__):
         raise PermissionError(13, "Permission denied", "folder")

@@ -19,7 +19,7 @@ from ..core.volume import Volume
 from ..core.warp import warp_volume
 from ..data.images import read_image, write_image
 from ..data.initial import resolve_initial
-from ..data.outputs import all_or_nothing, check_writable
+from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.report import registration_report, stage_table, write_report
 from ..data.transforms import write_transform
 from .progress import StageBars
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> None:
     check_outputs(args)
     checkpoint = load_checkpoint(args.checkpoint)
     check_heatmaps(args, checkpoint)
+    check_distinct(output_files(args, checkpoint), input_files(args))
     checkpoint.check_transform(args.transform)
     fixed, moving = read_image(args.fixed), read_image(args.moving)
     with StageBars() as bars:
@@ -89,6 +90,22 @@ def check_outputs(args: argparse.Namespace) -> None:
             raise InputError("Heatmap folder", "it is a file", "a folder", str(folder), "Give the name of a folder")
 
 
+def output_files(args: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Path]:
+    """Every file (and the heatmaps' folder) that will be written, by what it is."""
+    options = ("output_transform", "output_volume", "output_heatmaps", "json")
+    files = {f"--{key.replace('_', '-')}": getattr(args, key) for key in options if getattr(args, key)}
+    if args.output_heatmaps:
+        names = heatmap_names([c.name for c in checkpoint.config.channels])
+        files |= {f"heatmap {name}": args.output_heatmaps / f"{name}.nii.gz" for name in names}
+    return files
+
+
+def input_files(args: argparse.Namespace) -> dict[str, Path]:
+    """Every file that is read, by its option."""
+    options = ("fixed", "moving", "checkpoint", "initial")
+    return {f"--{key}": path for key in options if (path := Path(getattr(args, key))).is_file()}
+
+
 def check_heatmaps(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
     """Raise InputError where heatmaps are asked of a checkpoint without an ITN."""
     if args.output_heatmaps and not checkpoint.config.uses_itn:
@@ -117,14 +134,23 @@ def write_outputs(args, images: tuple[Volume, Volume], checkpoint: Checkpoint, r
 
 def heatmaps(result: RegistrationResult, channels: list[str]) -> dict[str, Volume]:
     """The three maps, the strongest structure at each voxel; with several channels also each of them, by name."""
-    volumes = {}
+    volumes = []
     for name in MAPS:
         maps = getattr(result, name)
-        volumes[name] = Volume(maps.channels.max(axis=0), maps.grid, name)
+        volumes.append(Volume(maps.channels.max(axis=0), maps.grid, name))
         if len(channels) > 1:
-            for channel, values in zip(channels, maps.channels, strict=True):
-                volumes[f"{name}_{file_name(channel)}"] = Volume(values, maps.grid, channel)
-    return volumes
+            each = zip(channels, maps.channels, strict=True)
+            volumes += [Volume(values, maps.grid, channel) for channel, values in each]
+    return dict(zip(heatmap_names(channels), volumes, strict=True))
+
+
+def heatmap_names(channels: list[str]) -> list[str]:
+    """Names of the heatmaps' files, all different: a map's own, then with several channels one for each of them."""
+    parts = [file_name(channel) for channel in channels]
+    if len(set(parts)) < len(parts):
+        parts = [f"{part}-{n}" for n, part in enumerate(parts, start=1)]
+    each = [f"_{part}" for part in parts] if len(channels) > 1 else []
+    return [name + part for name in MAPS for part in ("", *each)]
 
 
 def file_name(channel: str) -> str:

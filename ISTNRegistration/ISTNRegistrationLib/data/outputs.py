@@ -30,6 +30,20 @@ def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
         raise InputError(who, "it cannot be written", "a folder that you may write to", got, todo) from error
 
 
+def check_distinct(outputs: dict[str, Path], inputs: dict[str, Path]) -> None:
+    """Both map what a path is for to the path.
+
+    Raises:
+        InputError: two outputs, or an output and an input, are the same file; links are followed.
+    """
+    taken = {path.resolve(): name for name, path in inputs.items()}
+    for name, path in outputs.items():
+        other = taken.setdefault(path.resolve(), name)
+        if other != name:
+            what, todo = f"it is the same file as {other}", "Give every output a name of its own"
+            raise InputError(name, what, "a file of its own", str(path), todo)
+
+
 def _probe(temporary: Path, path: Path, write: Callable[[Path], None]) -> None:
     """Write ``temporary``; an error names ``path``."""
     try:

@@ -109,3 +109,8 @@ def test_heatmaps_go_into_a_folder_that_is_there_already(given, tmp_path):
 
 def test_a_channels_name_cannot_lead_out_of_the_folder():
     assert register.file_name("../left putamen/x") == "-left-putamen-x"
+
+
+def test_channels_that_look_alike_get_files_of_their_own():
+    names = register.heatmap_names(["left/x", "left x", "right"])
+    assert len(set(names)) == 12 and "fixed_map_right-3" in names and "fixed_map_left-x-2" in names
