@@ -6,6 +6,8 @@ import argparse
 import pickle
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -88,16 +90,16 @@ def run(args: argparse.Namespace) -> None:
     config = read_config(args.config)
     if args.threads:
         torch.set_num_threads(args.threads)
+    state = args.output / "state.pt"
+    _check_start(state, args.resume)
+    saved = _read_state(state, config) if args.resume else None
     _make_folder(args.output)
-    if (args.output / "state.pt").is_file() and not args.resume:
-        todo = "Go on with --resume, or give another --output"
-        raise InputError("Output folder", "it holds another run", "a new folder", str(args.output), todo)
     source = CachedPairs(_cache(config, args), config.model, config.augment)
     torch.manual_seed(config.training.seed)
     trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
-    state = args.output / "state.pt"
-    if state.is_file():
-        _load_state(trainer, state)
+    if saved:
+        with _unusable_state(state):
+            trainer.load_state(saved["trainer"])
     with tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
         trainer.run(source, lambda trainer, values: _after_step(trainer, values, bar, config, args.output))
 
@@ -110,14 +112,51 @@ def _make_folder(path: Path) -> None:
         raise InputError("Output folder", "it cannot be made", "a writable place", f"{path} ({error})", todo) from error
 
 
-def _load_state(trainer: Trainer, path: Path) -> None:
-    """Go on from a state file; what it holds is tensors and plain values, nothing that runs."""
+def _check_start(state: Path, resume: bool) -> None:
+    """Raise InputError for a new run on top of another one, and for no run to go on with."""
+    if state.is_file() and not resume:
+        todo = "Go on with --resume, or give another --output"
+        raise InputError("Output folder", "it holds another run", "a new folder", str(state.parent), todo)
+    if resume and not state.is_file():
+        todo = "Start without --resume, or give the folder of the run"
+        raise InputError("Output folder", "there is no run to go on with", "a file state.pt", str(state.parent), todo)
+
+
+def _read_state(path: Path, config: RunConfig) -> dict:
+    """A state file of this configuration; what it holds is tensors and plain values, nothing that runs."""
+    with _unusable_state(path):
+        saved = torch.load(path, weights_only=True, map_location="cpu")
+        before, now = _flat(saved["config"]), _flat(_what_decides(config))
+    changed = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
+    if changed:
+        expected, got = (", ".join(f"{key} = {values.get(key)}" for key in changed) for values in (before, now))
+        todo = "Restore the configuration, or train anew in another --output"
+        raise InputError("Configuration", "it is not that of the run to go on with", expected, got, todo)
+    return saved
+
+
+@contextmanager
+def _unusable_state(path: Path) -> Iterator[None]:
+    """What goes wrong with a state within this block becomes an InputError."""
     try:
-        trainer.load_state(torch.load(path, weights_only=True, map_location="cpu"))
-    except (RuntimeError, KeyError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        yield
+    except (RuntimeError, KeyError, EOFError, TypeError, AttributeError, ValueError, pickle.UnpicklingError) as error:
         got, todo = str(error).split("\n")[0], "Start anew without --resume, or give another --output"
         who = f"State '{path}'"
         raise InputError(who, "training cannot go on from it", "a state of this model", got, todo) from error
+
+
+def _what_decides(config: RunConfig) -> dict:
+    """The parts of a configuration that a resumed run must not change."""
+    return {"model": asdict(config.model), "augment": asdict(config.augment), "training": asdict(config.training)}
+
+
+def _flat(config: dict, prefix: str = "") -> dict:
+    """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    flat = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
 
 
 def _cache(config: RunConfig, args: argparse.Namespace) -> Path:
@@ -138,7 +177,7 @@ def _after_step(trainer: Trainer, values: dict, bar: tqdm, config: RunConfig, ou
         return
     bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
     partial = output / "state.pt.part"
-    torch.save(trainer.state(), partial)
+    torch.save({"trainer": trainer.state(), "config": _what_decides(config)}, partial)
     partial.replace(output / "state.pt")
     card = model_card(trainer, config)
     save_checkpoint(output / "last.h5", trainer.model, card)

@@ -128,6 +128,34 @@ def test_another_runs_state_is_not_overwritten(tmp_path, capsys):
 @pytest.mark.parametrize(
     "old, new, complaint",
     [
+        ("5e-3", "1e-3", "Expected training.learning_rate = 0.005; got training.learning_rate = 0.001"),
+        ("spacing_mm = 8.0", "spacing_mm = 9.0", "Expected model.bspline.spacing_mm = 8.0; got"),
+        ("[card]", "[augment]\nnoise = 0.5\n[card]", "augment.noise = 0.5"),
+    ],
+)
+def test_a_run_does_not_go_on_with_another_configuration(old, new, complaint, tmp_path, capsys):
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "out") == 0
+    before = (tmp_path / "out" / "state.pt").read_bytes()
+    study["config"].write_text(study["config"].read_text().replace(old, new))
+    capsys.readouterr()
+    assert run("train", "--resume", **study, output=tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert complaint in error and len(error.splitlines()) == 1
+    assert (tmp_path / "out" / "state.pt").read_bytes() == before
+
+
+def test_resuming_nothing_is_one_line_and_exit_code_2(tmp_path, capsys):
+    study = write_study(tmp_path)
+    assert run("train", "--resume", **study, output=tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "no run to go on with" in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "old, new, complaint",
+    [
         ('"istn-e"', '"magic"', "key 'method'"),
         ("steps = 6", "steps = 6.5", "training.steps"),
         ("steps = 6", "stepps = 6", "stepps"),
