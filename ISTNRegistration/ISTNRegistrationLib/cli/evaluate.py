@@ -24,6 +24,7 @@ from ..core.volume import Volume
 from ..data.evaluate import PairFiles, ResultsFile, limit_threads, read_pairs, stage_rows, summary
 from ..data.images import read_image, read_labels
 from ..data.outputs import check_writable
+from .numbers import LARGEST_LABEL, MOST_THREADS, whole
 from .register import add_method_arguments, options_for
 
 SOME_FAILED = 1
@@ -36,8 +37,10 @@ def add_parser(commands) -> None:
     parser = commands.add_parser("evaluate", help="measure many pairs", description=__doc__, formatter_class=kind)
     parser.add_argument("--pairs", required=True, type=Path, metavar="P.csv", help="pair list")
     add_method_arguments(parser)
-    parser.add_argument("--labels", type=int, nargs="+", default=[], help="which labels (default: all positive ones)")
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: the libraries' choice)")
+    label = whole(1, LARGEST_LABEL)
+    parser.add_argument("--labels", type=label, nargs="+", default=[], help="which labels (default: all positive ones)")
+    count = whole(1, MOST_THREADS)
+    parser.add_argument("--threads", type=count, help="CPU threads (default: the libraries' choice)")
     parser.add_argument("--output", required=True, type=Path, metavar="R.csv", help="results; grows pair by pair")
     parser.set_defaults(run=run)
 

@@ -22,6 +22,7 @@ from ..data.initial import resolve_initial
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.report import registration_report, stage_table, write_report
 from ..data.transforms import write_transform
+from .numbers import LARGEST_SEED, MOST_ITERATIONS, whole
 from .progress import StageBars
 
 MAPS = ("fixed_map", "moving_map", "warped_map")
@@ -48,9 +49,10 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transform", choices=TRANSFORMS, default=DEFAULTS.transform)
     parser.add_argument("--initial", default=DEFAULTS.initial, metavar="NAME_OR_FILE", help=initial)
     parser.add_argument("--refine", choices=MODES, default=DEFAULTS.refine, help="what is optimised for this pair")
-    parser.add_argument("--iterations", type=int, default=DEFAULTS.iterations, help="at most, per stage")
+    count = whole(0, MOST_ITERATIONS)
+    parser.add_argument("--iterations", type=count, default=DEFAULTS.iterations, help="at most, per stage")
     parser.add_argument("--device", choices=DEVICES, default=DEFAULTS.device)
-    parser.add_argument("--seed", type=int, default=DEFAULTS.seed)
+    parser.add_argument("--seed", type=whole(0, LARGEST_SEED), default=DEFAULTS.seed)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -25,6 +25,7 @@ from ..core.register import pick_device
 from ..core.train import TrainConfig, Trainer
 from ..data.cache import CachedPairs, cache_matches, prepare, read_subjects
 from ..data.files import read_text
+from .numbers import MOST_THREADS, whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -67,7 +68,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--output", required=True, type=Path, help="folder for cache, state and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --output")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="CPU threads (default: torch's choice)")
     parser.set_defaults(run=run)
 
 

@@ -52,6 +52,13 @@ def test_every_command_explains_its_options(name, capsys):
         (["register"], "--fixed"),
         (["register", "--transform", "bend"], "'bend'"),
         (["train", "--config", "c.toml", "--output", "o", "--device", "abacus"], "'abacus'"),
+        (["train", "--threads", "-1"], "--threads: expected a whole number from 1 to 1024; got '-1'"),
+        (["evaluate", "--threads", "0"], "--threads: expected"),
+        (["evaluate", "--labels", "3", "0"], "--labels: expected"),
+        (["evaluate", "--seed", str(2**70)], f"got '{2**70}'"),
+        (["register", "--seed", "-1"], "--seed: expected"),
+        (["register", "--iterations", "-1"], "--iterations: expected a whole number from 0 to 1000000; got '-1'"),
+        (["register", "--iterations", "1.5"], "got '1.5'"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(words, complaint, capsys):
