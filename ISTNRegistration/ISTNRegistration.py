@@ -106,6 +106,8 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._checkCanApply()
 
     def _checkCanApply(self, _caller=None, _event=None) -> None:
+        if self.parameters is None:  # the module was left during a run
+            return
         fixed, moving = self.parameters.fixedVolume, self.parameters.movingVolume
         if fixed is None or moving is None:
             missing = _("Select a fixed and a moving volume")

@@ -131,3 +131,12 @@ def test_leaving_the_module_lets_go_of_the_settings(panel):
     assert module.ISTNRegistrationLogic().getParameterNode().refine == "theta"
     panel.enter()
     assert panel.ui.refineComboBox.currentText == "theta"
+
+
+def test_leaving_the_module_during_a_run_ends_well(panel, pair, monkeypatch):
+    select(panel, pair)
+    monkeypatch.setattr(panel.logic, "register", lambda *args, **options: panel.exit())
+    panel.ui.applyButton.click()
+    assert panel.ui.statusLabel.text == "Done" and panel.parameters is None
+    panel.enter()
+    assert panel.ui.applyButton.enabled and panel.ui.cancelButton.isHidden()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from ..core.errors import InputError
 from ..core.volume import Volume
 from .heatmaps import heatmapNodes
 from .transforms import (
@@ -106,7 +107,12 @@ def computeRegistration(pair, checkpoint, options: dict, outputs: OutputOptions,
 
 
 def createNodes(scene, pair, computation: Computation, outputs: OutputOptions) -> RegistrationNodes:
-    """Add the nodes of a computation to the scene; on any error none of them stays."""
+    """Add the nodes of a computation to the scene; on any error none of them stays.
+
+    Raises:
+        InputError: one of the pair has left the scene meanwhile.
+    """
+    _checkPresent(scene, pair)
     fixedNode, movingNode = pair
     result, name = computation.result, f"{movingNode.GetName()} to {fixedNode.GetName()}"
     with allOrNothing(scene):
@@ -151,6 +157,13 @@ def allOrNothing(scene):
         for node in reversed([n for n in _nodes(scene) if n.GetID() not in before]):
             scene.RemoveNode(node)
         raise
+
+
+def _checkPresent(scene, pair) -> None:
+    for node in pair:
+        if not scene.IsNodePresent(node):
+            who, todo = f"Node '{node.GetName()}'", "Register again, and keep the node until the end"
+            raise InputError(who, "it was deleted during the registration", "a node of the scene", "none", todo)
 
 
 def _nodes(scene) -> list:

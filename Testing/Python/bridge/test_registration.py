@@ -71,6 +71,19 @@ def test_the_dense_transform_gives_the_same_points_at_the_voxels(scene, pair, ch
     )
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_node_deleted_during_the_run_is_named_and_the_scene_is_left_alone(scene, pair, checkpoint, which):
+    def delete(progress):
+        if scene.IsNodePresent(pair[which]):
+            scene.RemoveNode(pair[which])
+            kept.extend(contents(scene))
+
+    kept = []
+    with pytest.raises(InputError, match=f"'{pair[which].GetName()}': it was deleted during the registration"):
+        registerNodes(scene, pair, checkpoint, QUICK, OutputOptions(applyToMoving=True), delete)
+    assert kept and contents(scene) == kept
+
+
 def cancel_at(stage):
     def on_progress(progress):
         if progress.stage == stage:
