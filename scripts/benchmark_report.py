@@ -22,9 +22,9 @@ M' and F' are computed once in ours and are given to a refinement; *with maps* c
 
 {refinement}
 
-*loss after*: MSE(M'∘T, F') on the whole grid. Ours sums over the active voxels only ({active} of this grid) and
-shortens its steps towards the end (`core/refine.py`). On all voxels and with constant steps, `weights` is the published
-arithmetic: largest relative difference of the losses over all iterations {difference}.
+*loss after*: MSE(M'∘T, F') on the whole grid. Ours sums over the active voxels only ({active} of this grid); `theta`
+shortens its steps towards the end (`core/refine.py`). On all voxels, `weights` is the published arithmetic: largest
+relative difference of the losses over all iterations {difference}.
 
 ## Registration of one pair, after loading
 

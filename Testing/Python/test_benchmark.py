@@ -58,6 +58,7 @@ def test_the_script_runs_and_writes_both_files(tmp_path, capsys):
     page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     assert page.strip() in capsys.readouterr().out
     assert "numbers mean nothing" in page and "Peak memory" in page
+    assert "On all voxels, `weights` is the published arithmetic" in page  # test above: with the steps that it has
     report = json.loads((tmp_path / "benchmark.json").read_text(encoding="utf-8"))
     assert set(report["refinement"]["affine"]["ways"]) == {
         "published",
