@@ -39,12 +39,13 @@ def run(options) -> None:
     from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
     from ISTNRegistrationLib.core.checkpoint import load_checkpoint
     from ISTNRegistrationLib.data.images import read_image
+    from ISTNRegistrationLib.data.results import check_has_maps
 
     started, scene = time.perf_counter(), boot()
     volumes = [read_image(path) for path in (options.fixed, options.moving)]
     pair = tuple(nodeFromVolume(scene, volume, volume.name.split(".")[0]) for volume in volumes)
     checkpoint = load_checkpoint(options.checkpoint)
-    check_has_maps(checkpoint)
+    check_has_maps(checkpoint, "Use one of these: the demo shows heatmaps")
     say(f"registering {pair[1].GetName()} to {pair[0].GetName()} with the checkpoint '{checkpoint.name}'")
     settings, outputs = {"transform": "bspline", "seed": options.seed}, OutputOptions()
     computation = computeRegistration(pair, checkpoint, settings, outputs, ProgressBar())
@@ -57,15 +58,6 @@ def run(options) -> None:
         write_scene(folder, scene, pair, nodes)
     say(f"done in {time.perf_counter() - started:.0f} s")
     say(f"look at {options.output / 'overview.png'}, open {options.output / 'scene.mrb'} in Slicer")
-
-
-def check_has_maps(checkpoint) -> None:
-    """Raise InputError for a checkpoint without an ITN: there would be no heatmaps to show."""
-    from ISTNRegistrationLib.core.errors import InputError
-
-    if not checkpoint.config.uses_itn:
-        got = checkpoint.config.method
-        raise InputError(f"Checkpoint '{checkpoint.name}'", "it makes no structure maps", "istn-e or istn-i", got)
 
 
 @contextmanager
@@ -125,10 +117,10 @@ def print_table(stages) -> None:
 
 def write_files(folder: Path, computation, checkpoint, pair) -> None:
     """Write what other programs read: transforms, warped moving volume, heatmaps, report."""
-    from ISTNRegistrationLib.bridge.heatmaps import combined
     from ISTNRegistrationLib.bridge.volumes import volumeFromNode
     from ISTNRegistrationLib.data.images import write_image
     from ISTNRegistrationLib.data.report import registration_report, write_report
+    from ISTNRegistrationLib.data.results import strongest
     from ISTNRegistrationLib.data.transforms import write_transform
 
     result = computation.result
@@ -140,7 +132,7 @@ def write_files(folder: Path, computation, checkpoint, pair) -> None:
         ("moving", result.moving_map),
         ("moving-warped", result.warped_map),
     ):
-        write_image(folder / f"heatmap-{name}.nii.gz", combined(maps))
+        write_image(folder / f"heatmap-{name}.nii.gz", strongest(maps))
     moving = volumeFromNode(pair[1])
     write_report(folder / "report.json", registration_report(computation.fixed, moving, checkpoint, result))
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import slicer
 
 from ..core.errors import InputError
@@ -92,7 +91,7 @@ def computeRegistration(pair, checkpoint, options: dict, outputs: OutputOptions,
     """Everything that takes time. Reads the two nodes, writes nothing."""
     from ..core.checkpoint import Checkpoint, load_checkpoint
     from ..core.register import register_pair
-    from ..core.warp import warp_volume
+    from ..data.results import warped_moving
 
     fixed, moving = (volumeFromNode(node) for node in pair)
     loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
@@ -100,8 +99,7 @@ def computeRegistration(pair, checkpoint, options: dict, outputs: OutputOptions,
     warped = None
     if outputs.volume:
         order = "nearest" if pair[1].IsA("vtkMRMLLabelMapVolumeNode") else "linear"
-        background = float(np.min(moving.array))  # air in CT is not 0
-        warped = warp_volume(moving, result.transform, fixed.grid, order=order, fill=background)
+        warped = warped_moving(moving, result.transform, fixed.grid, order)
     config = loaded.config
     return Computation(result, fixed, warped, tuple(c.name for c in config.channels), config.uses_itn)
 

@@ -12,7 +12,7 @@ import vtk
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..core.errors import InputError
-from ..core.grid import Grid, apply_matrix
+from ..core.grid import Grid
 from ..core.transform import BSplineField, SpatialTransform
 from .volumes import RAS_TO_LPS, numpyMatrix, vtkMatrix
 
@@ -58,7 +58,7 @@ def gridTransformNode(scene, transform: SpatialTransform, grid: Grid, name: str,
     grid = paddedGrid(grid, marginMm)
     displacement = np.empty((*grid.shape, 3), dtype=np.float32)
     for k in range(grid.shape[0]):  # slab by slab: the points of a big grid in double precision fill the memory
-        displacement[k] = (_displacement(transform, _slab(grid, k)) * FLIP)[0]
+        displacement[k] = (transform.displacement(_slab(grid, k)) * FLIP)[0]
     vtkGrid = slicer.vtkOrientedGridTransform()
     vtkGrid.SetDisplacementGridData(_vectorImage(displacement, grid))
     vtkGrid.SetGridDirectionMatrix(_directionMatrix(grid))
@@ -94,15 +94,6 @@ def setRegistrationReferences(transformNode, fixedNode, movingNode) -> None:
     """Record which nodes were registered, in the roles that SlicerElastix sets and SlicerRT's DICOM export reads."""
     transformNode.SetNodeReferenceID(transformNode.GetFixedNodeReferenceRole(), fixedNode.GetID())
     transformNode.SetNodeReferenceID(transformNode.GetMovingNodeReferenceRole(), movingNode.GetID())
-
-
-def _displacement(transform: SpatialTransform, grid: Grid) -> np.ndarray:
-    """T(x) - x (*grid.shape, 3), LPS mm; the B-spline is evaluated axis by axis where its lattice allows."""
-    from ..core.bspline import field_on_grid
-
-    points, field = grid.points(), transform.residual
-    bent = points if field is None else points + field_on_grid(field.coefficients, field.grid, grid)
-    return apply_matrix(transform.linear, bent) - points
 
 
 def _slab(grid: Grid, k: int) -> Grid:

@@ -16,11 +16,11 @@ from ..core.refine import MODES
 from ..core.register import DEVICES, RegisterOptions, RegistrationResult, register_pair
 from ..core.transform import SpatialTransform
 from ..core.volume import Volume
-from ..core.warp import warp_volume
 from ..data.images import read_image, write_image
 from ..data.initial import resolve_initial
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.report import registration_report, stage_table, write_report
+from ..data.results import check_has_maps, strongest, warped_moving
 from ..data.transforms import write_transform
 from .numbers import LARGEST_SEED, MOST_ITERATIONS, whole
 from .progress import StageBars
@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> None:
     """Register one pair; all outputs are written, or none."""
     check_outputs(args)
     checkpoint = load_checkpoint(args.checkpoint)
-    check_heatmaps(args, checkpoint)
+    if args.output_heatmaps:
+        check_has_maps(checkpoint, "Leave out --output-heatmaps")
     check_distinct(output_files(args, checkpoint), input_files(args))
     checkpoint.check_transform(args.transform)
     fixed, moving = read_image(args.fixed), read_image(args.moving)
@@ -108,22 +109,13 @@ def input_files(args: argparse.Namespace) -> dict[str, Path]:
     return {f"--{key}": path for key in options if (path := Path(getattr(args, key))).is_file()}
 
 
-def check_heatmaps(args: argparse.Namespace, checkpoint: Checkpoint) -> None:
-    """Raise InputError where heatmaps are asked of a checkpoint without an ITN."""
-    if args.output_heatmaps and not checkpoint.config.uses_itn:
-        who, got = f"Checkpoint '{checkpoint.name}'", checkpoint.config.method
-        raise InputError(who, "it makes no structure maps", "istn-e or istn-i", got, "Leave out --output-heatmaps")
-
-
 def write_outputs(args, images: tuple[Volume, Volume], checkpoint: Checkpoint, result: RegistrationResult) -> None:
     """Write what was asked for, all of it or nothing."""
     fixed, moving = images
     with all_or_nothing() as temporary:
         write_transform(temporary(args.output_transform), result.transform)
         if args.output_volume:
-            background = float(np.min(moving.array))  # air in CT is not 0
-            warped = warp_volume(moving, result.transform, fixed.grid, fill=background)
-            write_image(temporary(args.output_volume), warped)
+            write_image(temporary(args.output_volume), warped_moving(moving, result.transform, fixed.grid))
         if args.output_heatmaps:
             for name, volume in heatmaps(result, [c.name for c in checkpoint.config.channels]).items():
                 write_image(temporary(args.output_heatmaps / f"{name}.nii.gz"), volume)
@@ -139,7 +131,7 @@ def heatmaps(result: RegistrationResult, channels: list[str]) -> dict[str, Volum
     volumes = []
     for name in MAPS:
         maps = getattr(result, name)
-        volumes.append(Volume(maps.channels.max(axis=0), maps.grid, name))
+        volumes.append(strongest(maps))
         if len(channels) > 1:
             each = zip(channels, maps.channels, strict=True)
             volumes += [Volume(values, maps.grid, channel) for channel, values in each]
