@@ -83,15 +83,6 @@ def writeScene(scene, path) -> None:
         raise OSError(f"The scene could not be written to {path}")
 
 
-def writeNode(node, path) -> None:
-    """Write a storable node with MRML's own storage node; OSError when MRML could not."""
-    node.AddDefaultStorageNode(str(path))
-    storage = node.GetStorageNode()
-    storage.SetFileName(str(path))
-    if not storage.WriteData(node):
-        raise OSError(f"{node.GetName()} could not be written to {path}")
-
-
 def _addColors(scene, applicationLogic, folder: str):
     (Path(folder) / "share" / "ColorFiles").mkdir(parents=True)
     applicationLogic.SetHomeDirectory(folder)
