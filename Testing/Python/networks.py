@@ -5,11 +5,12 @@ from ISTNRegistrationLib.core.config import BSplineConfig, Channel, GridConfig, 
 from ISTNRegistrationLib.core.istn import ISTN
 
 SIZES = {2: (24, 20), 3: (20, 16, 18)}
+PUBLISHED_SIZE = (44, 36, 40)
 
 
 def config(ndim=3, preset="default", method="istn-e", transforms=("affine", "bspline"), channels=2, size=None):
     """A configuration whose networks run in milliseconds; the grid is anisotropic in size, so swapped axes show."""
-    size = size or SIZES[ndim]
+    size = size or (PUBLISHED_SIZE[:ndim] if preset == "published" else SIZES[ndim])
     return ModelConfig(
         method=method,
         transforms=transforms,

@@ -88,16 +88,21 @@ def field_at_points(coefficients: np.ndarray, lattice: Grid, points: np.ndarray)
 
 
 def _gather(coefficients: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Sum of the 4^n neighbours' weighted coefficients at lattice indices (P, n)."""
+    """Sum of the 4^n neighbours' weighted coefficients at lattice indices (P, n); zero outside the domain."""
     n, size = index.shape[1], np.asarray(coefficients.shape[:0:-1])
     inside = ((index >= 1) & (index <= size - 2)).all(axis=1)
-    base = np.clip(np.floor(index).astype(int), 1, size - 3)
-    result = np.zeros(index.shape)
+    index = index[inside]
+    first = np.clip(np.floor(index).astype(np.intp), 1, size - 3) - 1
+    weights = [cubic(index - (first + k)) for k in range(4)]  # per offset (P, n)
+    stride = np.cumprod([1, *size[:-1]])
+    flat, first = coefficients.reshape(n, -1).T, first @ stride
+    total = np.zeros(index.shape)
     for corner in np.ndindex(*([4] * n)):
-        node = base + np.asarray(corner) - 1
-        weight = np.prod(cubic(index - node), axis=1)
-        result += weight[:, None] * coefficients[(slice(None), *node.T[::-1])].T
-    return np.where(inside[:, None], result, 0.0)
+        weight = np.prod([weights[k][:, axis] for axis, k in enumerate(corner)], axis=0)
+        total += weight[:, None] * flat[first + int(np.dot(corner, stride))]
+    result = np.zeros((len(inside), n))
+    result[inside] = total
+    return result
 
 
 def field_on_grid(coefficients: np.ndarray, lattice: Grid, grid: Grid) -> np.ndarray:

@@ -125,12 +125,13 @@ def _read_weights(file: h5py.File, model: ISTN, who: str) -> dict[str, torch.Ten
     for key, wanted in model.state_dict().items():
         if f"weights/{key}" not in file:
             raise InputError(who, "a tensor is missing", key, "nothing", _REPAIR)
-        data = file[f"weights/{key}"][()]
-        if data.dtype.kind != "f":
-            raise InputError(who, f"tensor '{key}' has the wrong type", "floating point", str(data.dtype), _REPAIR)
-        if data.shape != tuple(wanted.shape):
-            expected, got = str(tuple(wanted.shape)), str(data.shape)
+        stored = file[f"weights/{key}"]
+        if not isinstance(stored, h5py.Dataset) or stored.dtype.kind != "f":
+            raise InputError(who, f"tensor '{key}' has the wrong type", "floating point", str(stored), _REPAIR)
+        if stored.shape != tuple(wanted.shape):
+            expected, got = str(tuple(wanted.shape)), str(stored.shape)
             raise InputError(who, f"tensor '{key}' has the wrong shape", expected, got, _REPAIR)
+        data = stored[()]
         if not np.isfinite(data).all():
             what = f"tensor '{key}' has NaN or infinite values"
             raise InputError(who, what, "finite weights", "some are not", _REPAIR)

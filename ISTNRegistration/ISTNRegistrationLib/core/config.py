@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
 import types
 import typing
 from dataclasses import dataclass, field
@@ -80,12 +82,16 @@ class ModelConfig:
         _choose("net.preset", self.net.preset, PRESETS)
         for name in self.transforms:
             _choose("transforms", name, TRANSFORMS)
+        if not self.transforms or list(self.transforms) != sorted(set(self.transforms), key=TRANSFORMS.index):
+            expected = "one or more of " + ", ".join(TRANSFORMS) + ", in this order"
+            raise InputError("Configuration key 'transforms'", "wrong order or number", expected, str(self.transforms))
         if len(self.grid.size) not in (2, 3) or len(self.grid.spacing) != len(self.grid.size):
             got = f"size {self.grid.size}, spacing {self.grid.spacing}"
             raise InputError("Configuration", "the grid is neither 2-D nor 3-D", "2 or 3 numbers each", got)
         if min(self.grid.size) < MIN_SIZE:
             expected = f"at least {MIN_SIZE} voxels along each axis"
             raise InputError("Configuration key 'grid.size'", "the grid is too small", expected, str(self.grid.size))
+        _check_numbers(self)
 
         positive = (*self.grid.size, *self.grid.spacing, self.bspline.spacing_mm, self.bspline.max_displacement_mm)
         if not all(0 < value < float("inf") for value in positive):
@@ -104,6 +110,29 @@ class ModelConfig:
     def map_channels(self) -> int:
         """Channels of the maps that the STN compares."""
         return len(self.channels) if self.uses_itn else 1
+
+
+def _check_numbers(config: ModelConfig) -> None:
+    """Raise InputError for a number that no network or transform can be made of."""
+    grid, net, affine, bspline = config.grid, config.net, config.affine, config.bspline
+    published = net.preset == "published"
+    levels = 1 + int(math.log2(min(grid.size)))
+    rows = (
+        ("grid.size", not published or all(s >= 36 and s % 4 == 0 for s in grid.size), "36 or more, divisible by 4"),
+        ("grid.offset", len(grid.offset) in (0, config.ndim), "one number per axis"),
+        ("grid.spacing", min(grid.spacing) > 0, "more than 0 mm"),
+        ("channels", len(config.channels) > 0, "one or more"),
+        ("net.itn_widths", 0 < len(net.itn_widths) <= levels and min(net.itn_widths) > 0, f"1 to {levels} widths"),
+        ("net.stn_width", net.stn_width > 0, "1 or more"),
+        ("affine.scale_ratio", affine.scale_ratio >= 1, "1 or more"),
+        ("bspline.spacing_mm", bspline.spacing_mm > 0, "more than 0 mm"),
+        ("bspline.max_displacement_mm", bspline.max_displacement_mm > 0, "more than 0 mm"),
+        ("bspline.bending_weight", bspline.bending_weight >= 0, "0 or more"),
+    )
+    for key, fine, expected in rows:
+        if not fine:
+            got = functools.reduce(getattr, key.split("."), config)
+            raise InputError(f"Configuration key '{key}'", "the value cannot be used", expected, f"{got}")
 
 
 def _choose(key: str, value, allowed) -> None:

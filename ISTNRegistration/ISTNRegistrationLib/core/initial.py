@@ -27,7 +27,7 @@ def initial_matrix(initial, fixed: Volume, moving: Volume, config: ModelConfig) 
         InputError: an unknown name, or a matrix of the wrong shape, not finite or not invertible.
     """
     if not isinstance(initial, str):
-        return _checked(np.asarray(initial, dtype=float), config.ndim)
+        return _checked(initial, config.ndim)
     if initial not in NAMES:
         expected = ", ".join(NAMES) + ", rigid or a matrix"
         raise InputError("Initial alignment", "unknown name", expected, repr(initial), "Pick one of these")
@@ -42,10 +42,15 @@ def initial_matrix(initial, fixed: Volume, moving: Volume, config: ModelConfig) 
     return matrix
 
 
-def _checked(matrix: np.ndarray, ndim: int) -> np.ndarray:
-    if matrix.shape != (ndim + 1, ndim + 1) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
-        expected = f"an invertible {ndim + 1} x {ndim + 1} matrix, fixed to moving, LPS mm"
-        raise InputError("Initial alignment", "the matrix cannot be used", expected, f"{matrix.tolist()}")
+def _checked(given, ndim: int) -> np.ndarray:
+    try:
+        matrix = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        matrix = np.zeros(0)
+    affine = matrix.shape == (ndim + 1, ndim + 1) and np.array_equal(matrix[-1], np.eye(ndim + 1)[-1])
+    if not affine or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+        expected = f"an invertible {ndim + 1} x {ndim + 1} matrix, fixed to moving, LPS mm, last row 0 ... 0 1"
+        raise InputError("Initial alignment", "the matrix cannot be used", expected, f"{given}")
     return matrix
 
 

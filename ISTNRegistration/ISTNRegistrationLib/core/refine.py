@@ -75,13 +75,13 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
         mode: ``weights`` updates a copy of the STN, as in the paper; ``theta`` updates the parameters themselves.
         on_iteration: called with the iteration and its loss; False stops and keeps the best so far.
     """
-    objective = Objective(pair)
+    objective, given = Objective(pair), start
     with torch.no_grad():
         start = min((start, torch.zeros_like(start)), key=objective)
     with torch.enable_grad():
         predict, update = _by_weights(pair) if mode == "weights" else _by_theta(start, iterations)
         best, losses = _minimise(predict, objective, update, iterations, on_iteration)
-    return Refined(min((start, best), key=pair.loss), tuple(losses))
+    return Refined(min((given, start, best), key=pair.loss), tuple(losses))
 
 
 def _by_weights(pair: Pair):
@@ -123,12 +123,12 @@ def _by_theta(start: torch.Tensor, iterations: int):
 
 def _minimise(predict, objective, update, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
     """Iterate; returns the theta with the smallest loss. The last iteration only evaluates."""
-    best_loss, best, mark, marked_at, losses = float("inf"), None, float("inf"), 0, []
+    best_loss, best, mark, marked_at, losses = math.inf, None, math.inf, 0, []
     for iteration in range(iterations + 1):
         theta = predict()
         loss = objective(theta)
         losses.append(float(loss.detach()))
-        if losses[-1] < best_loss:
+        if best is None or losses[-1] < best_loss:
             best_loss, best = losses[-1], theta.detach().clone()
         if losses[-1] < mark * (1 - MIN_IMPROVEMENT):
             mark, marked_at = losses[-1], iteration

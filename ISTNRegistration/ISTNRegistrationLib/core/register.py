@@ -121,9 +121,10 @@ def check_request(fixed: Volume, moving: Volume, checkpoint: Checkpoint, options
         value = getattr(options, key)
         if value not in allowed:
             raise InputError(f"Option '{key}'", "unknown value", "one of " + ", ".join(allowed), repr(value))
-    if options.iterations < 0:
-        got = str(options.iterations)
-        raise InputError("Option 'iterations'", "it is negative", "0 or more", got, "Give 0 or more")
+    for key, most in (("iterations", 1_000_000), ("seed", 2**63 - 1)):
+        value = getattr(options, key)
+        if not isinstance(value, int) or not 0 <= value <= most:
+            raise InputError(f"Option '{key}'", "it cannot be used", f"a whole number from 0 to {most}", repr(value))
     checkpoint.check_transform(options.transform)
     for role, volume in (("Fixed", fixed), ("Moving", moving)):
         if volume.grid.ndim != checkpoint.config.ndim:

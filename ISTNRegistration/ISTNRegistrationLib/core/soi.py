@@ -16,19 +16,17 @@ def structure_map(labels: Volume, channels: tuple[Channel, ...]) -> Volume:
     Raises:
         InputError: when none of the labels occurs.
     """
-    lookup = np.zeros((len(channels), int(max(labels.array.max(), 0)) + 1), dtype=np.float32)
-    for row, channel in enumerate(channels):
-        lookup[row, [v for v in channel.labels if v < lookup.shape[1]]] = 1.0
-    if not lookup.any():
+    maps = np.stack([np.isin(labels.array, channel.labels) for channel in channels])
+    if not maps.any():
         wanted = ", ".join(str(v) for c in channels for v in c.labels)
-        got = f"values 0 to {labels.array.max()}"
+        got = f"values {labels.array.min()} to {labels.array.max()}"
         raise InputError(f"Label map '{labels.name}'", "it has none of the structures", f"labels {wanted}", got)
-    return Volume(lookup[:, labels.array.astype(np.int64)], labels.grid, labels.name)
+    return Volume(maps.astype(np.float32), labels.grid, labels.name)
 
 
 def soft_dice(a: torch.Tensor, b: torch.Tensor, threshold: float = 0.5) -> torch.Tensor:
-    """Dice per channel of two maps (1, C, ...) cut at ``threshold``, (C,); 1 where both are empty."""
+    """Dice per channel of two maps (1, C, ...) cut at ``threshold``, (C,); NaN where both are empty."""
     a, b = a > threshold, b > threshold
     axes = tuple(range(2, a.ndim))
     both, total = (a & b).sum(axes)[0].float(), (a.sum(axes) + b.sum(axes))[0].float()
-    return torch.where(total > 0, 2 * both / total.clamp(min=1), torch.ones_like(total))
+    return 2 * both / total

@@ -39,7 +39,8 @@ class Stage:
         name: initial, affine, affine refined, bspline, bspline refined (rigid likewise).
         seconds: its own time, without measuring it.
         loss: MSE(M'∘T, F') on the networks' grid after it.
-        agreement: label-free: mean over the channels of the Dice of M'∘T and F', both cut at 0.5.
+        agreement: label-free: mean Dice of M'∘T and F', both cut at 0.5, over the channels that show anything; NaN if
+            none does, which means that the ITN sees no structure.
         folded: voxels of the networks' grid where the transform folds space.
         losses: of its iterations; of a refinement, over the active voxels only.
         transform: fixed → moving so far.
@@ -98,7 +99,7 @@ def _measured(name: str, seconds: float, losses, pair: Pair, parts, placement: P
         name=name,
         seconds=seconds,
         loss=float(weighted_mse(warped, pair.fixed_map, pair.model.channel_weights)),
-        agreement=float(soft_dice(warped, pair.fixed_map).mean()),
+        agreement=float(soft_dice(warped, pair.fixed_map).nanmean()),
         folded=folded_voxels(transform, placement.grid),
         losses=losses,
         transform=transform,

@@ -36,6 +36,13 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for key in ("steps", "batch_size", "validate_every"):
+            value = getattr(self, key)
+            if value < 1:
+                raise InputError(f"Configuration key 'training.{key}'", "too small", "1 or more", str(value))
+        if self.seed < 0 or min(self.pyramid, default=2) < 2:
+            expected, got = "a seed from 0, pyramid factors from 2", f"seed {self.seed}, pyramid {self.pyramid}"
+            raise InputError("Configuration table 'training'", "too small", expected, got)
         if self.precision not in ("bfloat16", "float32"):
             who = "Configuration key 'training.precision'"
             raise InputError(who, "unknown value", "bfloat16 or float32", self.precision)
@@ -72,7 +79,7 @@ class Trainer:
             InputError: a loss is not finite; names the step.
         """
         if self.step == 0 and self.config.balance_channels and self.model.config.uses_itn:
-            self.model.balance_channels(source.channel_energies())
+            self._balance_channels(source.channel_energies())
         while self.step < self.config.steps:
             values = self._one_step(source)
             self.step += 1
@@ -80,6 +87,13 @@ class Trainer:
                 values |= self._validate(source)
                 self.history.append({"step": self.step, **values})
             on_step(self, values)
+
+    def _balance_channels(self, energies: torch.Tensor) -> None:
+        absent = [c.name for c, energy in zip(self.model.config.channels, energies, strict=True) if energy == 0]
+        if absent:
+            todo = "Take the channel out of the configuration, or check the label values"
+            raise InputError("Training", "a structure is in no training scan", "at least one", ", ".join(absent), todo)
+        self.model.balance_channels(energies)
 
     def _one_step(self, source: PairSource) -> dict[str, float]:
         rng = np.random.default_rng([self.config.seed, self.step])
@@ -147,4 +161,4 @@ def validation_dice(model: ISTN, pair: dict[str, torch.Tensor]) -> dict[str, flo
             linear, coefficients = model.linear(model.theta(name, moving_map, fixed_map)), None
         warped = model.warp(pair["moving_soi"], linear, coefficients)
         scores[f"val/{name}"] = soft_dice(warped, pair["fixed_soi"])
-    return {key: float(value.mean()) for key, value in scores.items()}
+    return {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}

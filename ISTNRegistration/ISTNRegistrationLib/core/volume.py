@@ -25,6 +25,8 @@ class Volume:
     name: str = "volume"
 
     def __post_init__(self) -> None:
+        if self.array.dtype == bool:
+            object.__setattr__(self, "array", self.array.astype(np.uint8))
         if self.array.shape[-self.grid.ndim :] != self.grid.shape:
             raise InputError(
                 f"Volume '{self.name}'",

@@ -19,17 +19,17 @@ def affine_positions(matrix: torch.Tensor, shape: tuple[int, ...]) -> torch.Tens
     return F.affine_grid(matrix[:, :-1], (len(matrix), 1, *shape), align_corners=ALIGN_CORNERS)
 
 
-def sample(maps: torch.Tensor, positions: torch.Tensor, mode: str = "bilinear", padding: str = "zeros") -> torch.Tensor:
-    """Values (N, C, *shape) of maps (N, C, ...) at cube positions (N, *shape, n), linear (also in 3-D) or nearest.
+def sample(maps: torch.Tensor, positions: torch.Tensor, padding: str = "zeros") -> torch.Tensor:
+    """Values (N, C, *shape) of maps (N, C, ...) at cube positions (N, *shape, n), interpolated linearly.
 
     On CPUs, torch runs a 3-D sample of one image on one core; halving it along the first axis uses two.
     """
     rows = positions.shape[1]
     if len(maps) > 1 or rows % 2 or maps.device.type != "cpu" or maps.requires_grad:
-        return F.grid_sample(maps, positions, mode=mode, padding_mode=padding, align_corners=ALIGN_CORNERS)
+        return F.grid_sample(maps, positions, padding_mode=padding, align_corners=ALIGN_CORNERS)
     halves = positions.reshape(2, rows // 2, *positions.shape[2:])
     source = maps.expand(2, *maps.shape[1:])
-    values = F.grid_sample(source, halves, mode=mode, padding_mode=padding, align_corners=ALIGN_CORNERS)
+    values = F.grid_sample(source, halves, padding_mode=padding, align_corners=ALIGN_CORNERS)
     return values.transpose(0, 1).reshape(1, maps.shape[1], *positions.shape[1:-1])
 
 
@@ -40,17 +40,15 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
         order: ``"linear"`` (result float32) or ``"nearest"`` (result keeps the type).
         fill: value where T(x) is more than half a voxel outside the moving image.
     """
-    source = torch.from_numpy(np.ascontiguousarray(moving.channels, dtype=np.float32))[None]
-    kind = np.float32 if order == "linear" else moving.array.dtype
-    result = np.empty((len(moving.channels), *grid.shape), dtype=kind)
+    read = _linear_reader(moving) if order == "linear" else _nearest_reader(moving)
+    result = np.empty((len(moving.channels), *grid.shape), np.float32 if order == "linear" else moving.array.dtype)
     to_index = np.linalg.inv(moving.grid.matrix)
     rows = max(1, _SLAB_VOXELS // max(1, int(np.prod(grid.shape[1:]))))
     for start in range(0, grid.shape[0], rows):
         slab = _slab(grid, start, min(start + rows, grid.shape[0]))
         index = _moving_index(transform, slab, to_index)
-        values = _at_index(source, index, moving.grid.size, "bilinear" if order == "linear" else "nearest")
         outside = ((index < -0.5) | (index > np.asarray(moving.grid.size) - 0.5)).any(axis=-1)
-        result[:, start : start + slab.shape[0]] = np.where(outside, fill, values)
+        result[:, start : start + slab.shape[0]] = np.where(outside, np.asarray(fill, result.dtype), read(index))
     return Volume(result.reshape(*moving.array.shape[: -grid.ndim], *grid.shape), grid, f"{moving.name} warped")
 
 
@@ -84,7 +82,24 @@ def affine_index(matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return result
 
 
-def _at_index(source: torch.Tensor, index: np.ndarray, size: tuple[int, ...], mode: str) -> np.ndarray:
-    scale = 2 / (np.maximum(np.asarray(size), 2) - 1)
-    positions = torch.from_numpy((index * scale - 1).astype(np.float32))[None]
-    return sample(source, positions, mode=mode, padding="border")[0].numpy()
+def _linear_reader(moving: Volume):
+    """Function from continuous indices (*shape, n) to interpolated values (C, *shape), float32."""
+    source = torch.from_numpy(np.ascontiguousarray(moving.channels, dtype=np.float32))[None]
+    scale = 2 / (np.maximum(np.asarray(moving.grid.size), 2) - 1)
+
+    def read(index: np.ndarray) -> np.ndarray:
+        positions = torch.from_numpy((index * scale - 1).astype(np.float32))[None]
+        return sample(source, positions, padding="border")[0].numpy()
+
+    return read
+
+
+def _nearest_reader(moving: Volume):
+    """Function from continuous indices to the values of the nearest voxels, of any type and size, unchanged."""
+    last = np.asarray(moving.grid.size) - 1
+
+    def read(index: np.ndarray) -> np.ndarray:
+        voxel = np.clip(np.rint(index).astype(np.intp), 0, last)
+        return moving.channels[(slice(None), *np.moveaxis(voxel, -1, 0)[::-1])]
+
+    return read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,10 @@ HEADINGS = ("stage", "seconds", "loss", "agreement", "folded voxels")
 
 
 def stage_table(stages: tuple[Stage, ...]) -> str:
-    """The stages, one line each; agreement is the Dice of M' under the transform and F', both cut at 0.5."""
+    """The stages, one line each; agreement is the Dice of M' under the transform and F', both cut at 0.5.
+
+    It is ``nan`` where the network sees no structure in either image.
+    """
     lines = ["{:<18}{:>9}{:>12}{:>12}{:>15}".format(*HEADINGS)]
     lines += [f"{s.name:<18}{s.seconds:>9.2f}{s.loss:>12.2e}{s.agreement:>12.3f}{s.folded:>15}" for s in stages]
     return "\n".join(lines)
@@ -81,5 +85,10 @@ def _options(options: RegisterOptions) -> dict:
 
 
 def _stage(stage: Stage) -> dict:
-    numbers = {key: round(float(getattr(stage, key)), 9) for key in ("seconds", "loss", "agreement")}
+    numbers = {key: _number(getattr(stage, key)) for key in ("seconds", "loss", "agreement")}
     return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
+
+
+def _number(value: float) -> float | None:
+    """Rounded; None (JSON's null) for what is not known."""
+    return round(float(value), 9) if math.isfinite(value) else None

@@ -25,6 +25,13 @@ def test_a_configuration_survives_plain_data(ndim):
         ({"grid": {"size": [8, 8, 8, 8], "spacing": [1.0] * 4}}, ["2-D nor 3-D"]),
         ({"bspline": {"spacing_mm": "wide"}}, ["bspline.spacing_mm", "float"]),
         ({"net": {"preset": "vgg"}}, ["net.preset", "published"]),
+        ({"transforms": ["bspline", "affine"]}, ["transforms", "in this order"]),
+        ({"transforms": []}, ["transforms", "one or more"]),
+        ({"channels": []}, ["channels", "one or more"]),
+        ({"affine": {"scale_ratio": -1.0}}, ["affine.scale_ratio", "1 or more", "-1.0"]),
+        ({"bspline": {"spacing_mm": 0.0}}, ["bspline.spacing_mm", "more than 0 mm"]),
+        ({"net": {"itn_widths": []}}, ["net.itn_widths", "1 to"]),
+        ({"net": {"preset": "published"}}, ["grid.size", "divisible by 4"]),
         ({"channels": [{"name": "a"}]}, ["channels.labels", "missing"]),
     ],
 )

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from builders import CASE_IDS, CASES, blob_volume, make_grid
 from ISTNRegistrationLib.core.config import Channel, GridConfig
 from ISTNRegistrationLib.core.errors import InputError
@@ -83,14 +84,18 @@ def test_structure_map_groups_labels_into_channels():
         structure_map(labels, (Channel("c", (77,)),))
 
 
-def test_soft_dice_is_one_where_both_are_empty():
-    import torch
-
+def test_soft_dice_knows_nothing_where_both_are_empty():
     a = torch.zeros(1, 2, 4, 4)
     a[0, 0, 1] = 1.0
-    b = a.roll(1, 2)
-    assert soft_dice(a, a).tolist() == [1.0, 1.0]
-    assert soft_dice(a, b).tolist() == [0.0, 1.0]
+    for other, expected in ((a, 1.0), (a.roll(1, 2), 0.0)):
+        first, second = soft_dice(a, other).tolist()
+        assert first == expected and np.isnan(second)
+
+
+def test_negative_and_huge_labels_are_just_labels():
+    labels = Volume(np.array([[-1, 614454277], [0, 1]]), Grid.centered((0, 0), (2, 2), (1.0, 1.0)))
+    maps = structure_map(labels, (Channel("a", (614454277,)), Channel("b", (1,)))).array
+    assert np.array_equal(maps, [[[0, 1], [0, 0]], [[0, 0], [0, 1]]])
 
 
 def test_the_grid_sits_at_the_anchor_plus_offset():

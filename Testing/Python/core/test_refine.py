@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -56,6 +57,22 @@ def test_never_ends_worse_than_it_started(monkeypatch, mode):
     pair = pair_for(3, "bspline")
     start = pair.predict()
     assert pair.loss(refine(pair, start, mode, 10, ignore).theta) <= pair.loss(start)
+
+
+@pytest.mark.parametrize("stop_at", [0, 2, 50])
+def test_never_ends_worse_than_the_stns_answer_even_where_bending_counts(stop_at):
+    pair = pair_for(3, "bspline")
+    bspline = dataclasses.replace(pair.model.config.bspline, bending_weight=30.0)
+    pair.model.config = dataclasses.replace(pair.model.config, bspline=bspline)
+    answer = refine(pair_for(3, "bspline"), pair.predict(), "theta", 30, ignore).theta  # good, but bent
+    result = refine(pair, answer, "theta", 50, lambda iteration, loss: iteration < stop_at)
+    assert pair.loss(result.theta) <= pair.loss(answer)
+
+
+def test_maps_that_are_not_finite_end_where_they_began():
+    pair = pair_for(3, "affine")
+    broken = dataclasses.replace(pair, moving_map=pair.moving_map * float("nan"))
+    assert torch.equal(refine(broken, pair.predict(), "theta", 5, ignore).theta, pair.predict())
 
 
 def test_stops_early_when_nothing_improves():

@@ -103,6 +103,13 @@ def test_cancelling_passes_the_exception_on_and_stopping_keeps_the_best():
     assert len(result.stages[-1].losses) == 4
 
 
+def test_agreement_is_unknown_where_the_network_sees_no_structure():
+    net = model(3)
+    empty = torch.zeros(1, 2, *net.grid.shape)
+    result = register_maps(net, (empty, empty), Placement(net.grid, np.eye(4)), RegisterOptions())
+    assert np.isnan(result.stages[-1].agreement)
+
+
 def test_maps_can_be_registered_without_images():
     net = model(3)
     placement = Placement(net.grid, np.eye(4))
@@ -120,6 +127,10 @@ def test_maps_can_be_registered_without_images():
         ({"initial": "somewhere"}, "somewhere"),
         ({"initial": np.zeros((4, 4))}, "invertible"),
         ({"initial": np.eye(3)}, "4 x 4"),
+        ({"initial": [[1, 2], [3]]}, "4 x 4"),
+        ({"initial": np.ones((4, 4)) + np.eye(4)}, "last row"),
+        ({"seed": 2**70}, "seed"),
+        ({"iterations": 1.5}, "iterations"),
         ({"transform": "rigid"}, "affine, bspline"),
     ],
 )

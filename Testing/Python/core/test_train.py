@@ -80,6 +80,23 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_named():
         Trainer(net, CONFIG).run(source, lambda trainer, values: None)
 
 
+def test_a_structure_that_no_scan_has_is_named():
+    net = model(2)
+    source = BlobPairs(net)
+    source.channel_energies = lambda: torch.tensor([0.01, 0.0])
+    with pytest.raises(InputError, match="no training scan.*s1"):
+        Trainer(net, CONFIG).run(source, lambda trainer, values: None)
+
+
+NUMBERS = [{"steps": 0}, {"batch_size": 0}, {"validate_every": 0}, {"seed": -1}, {"pyramid": (0,)}]
+
+
+@pytest.mark.parametrize("keys", NUMBERS)
+def test_numbers_that_no_training_can_use_are_named(keys):
+    with pytest.raises(InputError, match=next(iter(keys))):
+        TrainConfig(**keys)
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_augmentation_moves_image_and_map_alike_and_repeats_with_its_seed(ndim):
     source = Grid.centered((0.0,) * ndim, (30, 28, 26)[:ndim], (2.0,) * ndim)

@@ -41,6 +41,25 @@ def test_nearest_keeps_labels_and_type():
     assert set(np.unique(out.array)) <= set(range(7))
 
 
+def test_nearest_keeps_labels_that_a_float_cannot_hold():
+    grid = make_grid(3)
+    labels = Volume(np.full(grid.shape, 614454277, np.int32), grid)
+    out = warp_volume(labels, SpatialTransform(np.eye(4)), grid, order="nearest").array
+    assert out.dtype == np.int32 and (out == 614454277).all()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_nearest_equals_simpleitks(ndim, tmp_path):
+    grid = make_grid(ndim)
+    labels = Volume((blob_volume(make_grid(ndim, "oblique")).array / 20).astype(np.uint8), make_grid(ndim, "oblique"))
+    transform = random_transform(grid)
+    write_transform(tmp_path / "t.h5", transform)
+    reference = to_sitk(Volume(np.zeros(grid.shape, np.float32), grid))
+    oracle = sitk.ReadTransform(str(tmp_path / "t.h5"))
+    oracle = sitk.GetArrayFromImage(sitk.Resample(to_sitk(labels), reference, oracle, sitk.sitkNearestNeighbor))
+    assert (warp_volume(labels, transform, grid, order="nearest").array == oracle).mean() > 0.999
+
+
 def test_slabs_give_what_one_piece_gives(monkeypatch):
     grid = make_grid(3)
     volume, transform = blob_volume(grid), random_transform(grid)
