@@ -176,7 +176,7 @@ def create(folder: Path) -> None:
     folder.mkdir(parents=True)
     write_marker(folder, "building")
     try:
-        venv.create(folder, with_pip=True)
+        venv.create(folder, with_pip=True, symlinks=os.name != "nt")  # a copied Python does not start everywhere
     except subprocess.CalledProcessError as error:
         raise SetupError(f"Python could not make the environment {folder}: {error}.") from error
 

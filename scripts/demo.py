@@ -19,7 +19,7 @@ SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
 
 
 def main(arguments=None) -> int:
-    """Parse the command line and run the demo; 2 on input that cannot be used."""
+    """Parse the command line and run the demo; 2 on input that cannot be used, 130 on Ctrl-C."""
     options = _parser().parse_args(arguments)
     say("starting the MRML scene ...")
     from ISTNRegistrationLib.core.errors import InputError
@@ -29,6 +29,9 @@ def main(arguments=None) -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

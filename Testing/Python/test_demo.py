@@ -93,6 +93,19 @@ def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
     assert not slicer.util.getNodesByClass("vtkMRMLSegmentationDisplayNode")  # the picture's outlines are gone
 
 
+def test_ctrl_c_is_one_line_and_exit_code_130(scene, images, checkpoint, tmp_path, capsys, monkeypatch):
+    import demo  # in scripts/
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.ProgressBar, "__call__", interrupt)
+    options = {"--fixed": images[0], "--moving": images[1], "--checkpoint": checkpoint, "--output": tmp_path / "out"}
+    assert demo.main([str(part) for option in options.items() for part in option]) == 130
+    assert capsys.readouterr().err.strip() == "demo: interrupted"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "wrong, words",
     [

@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def environment(run, tmp_path, monkeypatch):
     fake = SimpleNamespace(folder=tmp_path / "venv", calls=[], code=0)
     fake.python = run.venv_python(fake.folder, "Linux")
 
-    def create(folder, with_pip):
+    def create(folder, with_pip, symlinks):
+        assert symlinks == (os.name != "nt")  # as `python -m venv` does; copies of some Pythons do not start
         fake.calls.append("create")
         fake.python.parent.mkdir(parents=True)
         fake.python.touch()
