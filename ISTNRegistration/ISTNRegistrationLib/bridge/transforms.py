@@ -58,7 +58,7 @@ def gridTransformNode(scene, transform: SpatialTransform, grid: Grid, name: str,
     grid = paddedGrid(grid, marginMm)
     displacement = np.empty((*grid.shape, 3), dtype=np.float32)
     for k in range(grid.shape[0]):  # slab by slab: the points of a big grid in double precision fill the memory
-        displacement[k] = (transform.displacement(_slab(grid, k)) * FLIP)[0]
+        displacement[k] = (transform.displacement(grid.rows(k, k + 1)) * FLIP)[0]
     vtkGrid = slicer.vtkOrientedGridTransform()
     vtkGrid.SetDisplacementGridData(_vectorImage(displacement, grid))
     vtkGrid.SetGridDirectionMatrix(_directionMatrix(grid))
@@ -94,13 +94,6 @@ def setRegistrationReferences(transformNode, fixedNode, movingNode) -> None:
     """Record which nodes were registered, in the roles that SlicerElastix sets and SlicerRT's DICOM export reads."""
     transformNode.SetNodeReferenceID(transformNode.GetFixedNodeReferenceRole(), fixedNode.GetID())
     transformNode.SetNodeReferenceID(transformNode.GetMovingNodeReferenceRole(), movingNode.GetID())
-
-
-def _slab(grid: Grid, k: int) -> Grid:
-    """The k-th slice of a grid."""
-    matrix = grid.matrix
-    matrix[:3, 3] = grid.index_to_physical([0, 0, k])
-    return Grid.from_matrix((*grid.size[:2], 1), matrix)
 
 
 def _newNode(scene, className: str, name: str, fromParent):

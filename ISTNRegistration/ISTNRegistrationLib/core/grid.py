@@ -88,6 +88,14 @@ class Grid:
         index = np.stack(np.meshgrid(*(np.arange(s) for s in self.shape), indexing="ij")[::-1], axis=-1)
         return self.index_to_physical(index.astype(float))
 
+    def rows(self, start: int, stop: int) -> Grid:
+        """Rows ``start`` to ``stop`` of the first array axis, where they lie: for work slab by slab."""
+        first = np.zeros(self.ndim)
+        first[-1] = start
+        matrix = self.matrix
+        matrix[:-1, -1] = self.index_to_physical(first)
+        return Grid.from_matrix((*self.size[:-1], stop - start), matrix)
+
     def moved(self, rigid) -> Grid:
         """This grid carried along by a rigid matrix ((n+1, n+1), LPS mm)."""
         return Grid.from_matrix(self.size, np.asarray(rigid) @ self.matrix)

@@ -62,6 +62,20 @@ class ISTN(nn.Module):
         """Control points' displacements (N, n, *free) in mm of B-spline theta, bounded by a scaled tanh."""
         return torch.tanh(theta) * self.config.bspline.max_displacement_mm
 
+    def predictions(self, moving_map: torch.Tensor, fixed_map: torch.Tensor):
+        """Name, linear part and control points (or None) of every transform, one pass, in the model's order.
+
+        Each starts from the linear part before it, through which no gradient flows back.
+        """
+        linear = identity(self, len(moving_map))
+        for name in self.stns:
+            warped = self.warp(moving_map, linear) if name == "bspline" else moving_map
+            theta = self.theta(name, warped, fixed_map).float()
+            coefficients = self.coefficients(theta) if name == "bspline" else None
+            linear = linear if name == "bspline" else self.linear(theta)
+            yield name, linear, coefficients
+            linear = linear.detach()
+
     def warp(self, maps: torch.Tensor, linear: torch.Tensor, coefficients: torch.Tensor | None = None) -> torch.Tensor:
         """Maps (N, C, ...) at T(x) for every x of the grid; zero outside."""
         return sample(maps, self.positions(linear, coefficients))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from .bspline import bending_energy
-from .istn import ISTN, identity
+from .istn import ISTN
 from .layers import average_pool
 from .warp import sample
 
@@ -57,17 +57,13 @@ def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=())
         if not with_stn:
             return terms
     moving_map, fixed_map = maps.chunk(2)
-    linear = identity(model, len(moving_map))
-    for name in model.stns:
-        warped = model.warp(moving_map, linear) if name == "bspline" else moving_map
-        theta = model.theta(name, warped, fixed_map).float()
-        parts = (linear, model.coefficients(theta)) if name == "bspline" else (model.linear(theta), None)
-        warps = _warp_terms(model, batch, (moving_map, fixed_map), model.positions(*parts), pyramid)
+    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
+        positions = model.positions(linear, coefficients)
+        warps = _warp_terms(model, batch, (moving_map, fixed_map), positions, pyramid)
         terms.update({f"{name}/{term}": value for term, value in warps.items()})
-        if name == "bspline" and model.config.bspline.bending_weight:
-            bending = bending_energy(parts[1], model.config.bspline.spacing_mm)
+        if coefficients is not None and model.config.bspline.bending_weight:
+            bending = bending_energy(coefficients, model.config.bspline.spacing_mm)
             terms["bspline/bending"] = model.config.bspline.bending_weight * bending
-        linear = parts[0].detach()
     return terms
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 
 from .bspline import bending_energy
-from .istn import ISTN
+from .istn import ISTN, identity
 from .losses import weighted_mse
-from .warp import affine_positions, sample
+from .warp import sample
 
 OnIteration = Callable[[int, float], "bool | None"]
 MODES = ("none", "weights", "theta")
@@ -142,8 +142,8 @@ def _minimise(predict, objective, update, iterations: int, on_iteration) -> tupl
 class Objective:
     """Refinement loss (plus the weighted bending energy) as a function of theta, summed over the active voxels only.
 
-    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a fifth of
-    the brain's grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
+    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a small
+    part of the grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
     """
 
     def __init__(self, pair: Pair) -> None:
@@ -151,8 +151,7 @@ class Objective:
         with torch.no_grad():
             moving = self.model.warp(pair.moving_map, pair.linear)
             self.index = active_voxels(torch.cat([moving, pair.fixed_map], dim=1), self.model.grid.spacing)
-            identity = torch.eye(self.model.config.ndim + 1, device=pair.linear.device)[None]
-            base = affine_positions(identity, self.model.grid.shape)[0].reshape(-1, self.model.config.ndim)[self.index]
+            base = self.model.positions(identity(self.model))[0].flatten(0, -2)[self.index]
         self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
         root = (self.model.channel_weights / pair.fixed_map.numel()).sqrt()  # makes the loss a sum of squares
         self.fixed = pair.fixed_map[0].flatten(1)[:, self.index] * root[:, None]  # (C, P)

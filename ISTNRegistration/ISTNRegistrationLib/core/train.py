@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from .errors import InputError
-from .istn import ISTN, identity
+from .istn import ISTN
 from .losses import training_losses
 from .soi import soft_dice
 
@@ -153,12 +153,7 @@ def validation_dice(model: ISTN, pair: dict[str, torch.Tensor]) -> dict[str, flo
     scores = {"val/identity": soft_dice(pair["moving_soi"], pair["fixed_soi"])}
     if model.itn is not None:
         scores["val/itn"] = soft_dice(fixed_map, pair["fixed_soi"])
-    linear = identity(model)
-    for name in model.stns:
-        if name == "bspline":
-            coefficients = model.coefficients(model.theta(name, model.warp(moving_map, linear), fixed_map))
-        else:
-            linear, coefficients = model.linear(model.theta(name, moving_map, fixed_map)), None
+    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
         warped = model.warp(pair["moving_soi"], linear, coefficients)
         scores[f"val/{name}"] = soft_dice(warped, pair["fixed_soi"])
     return {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}

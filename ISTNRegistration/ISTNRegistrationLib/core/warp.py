@@ -45,20 +45,11 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
     to_index = np.linalg.inv(moving.grid.matrix)
     rows = max(1, _SLAB_VOXELS // max(1, int(np.prod(grid.shape[1:]))))
     for start in range(0, grid.shape[0], rows):
-        slab = _slab(grid, start, min(start + rows, grid.shape[0]))
+        slab = grid.rows(start, min(start + rows, grid.shape[0]))
         index = _moving_index(transform, slab, to_index)
         outside = ((index < -0.5) | (index > np.asarray(moving.grid.size) - 0.5)).any(axis=-1)
         result[:, start : start + slab.shape[0]] = np.where(outside, np.asarray(fill, result.dtype), read(index))
     return Volume(result.reshape(*moving.array.shape[: -grid.ndim], *grid.shape), grid, f"{moving.name} warped")
-
-
-def _slab(grid: Grid, start: int, stop: int) -> Grid:
-    """Rows start to stop of the first array axis (the last index axis)."""
-    first = np.zeros(grid.ndim)
-    first[-1] = start
-    matrix = grid.matrix
-    matrix[:-1, -1] = grid.index_to_physical(first)
-    return Grid.from_matrix((*grid.size[:-1], stop - start), matrix)
 
 
 def _moving_index(transform: SpatialTransform, grid: Grid, to_index: np.ndarray) -> np.ndarray:
