@@ -15,7 +15,7 @@ import torch
 from .bspline import bending_energy
 from .istn import ISTN, identity
 from .losses import weighted_mse
-from .warp import sample
+from .warp import affine_positions, sample
 
 OnIteration = Callable[[int, float], "bool | None"]
 MODES = ("none", "weights", "theta")
@@ -151,7 +151,7 @@ class Objective:
         with torch.no_grad():
             moving = self.model.warp(pair.moving_map, pair.linear)
             self.index = active_voxels(torch.cat([moving, pair.fixed_map], dim=1), self.model.grid.spacing)
-            base = self.model.positions(identity(self.model))[0].flatten(0, -2)[self.index]
+            base = affine_positions(identity(self.model), self.model.grid.shape)[0].flatten(0, -2)[self.index]
         self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
         root = (self.model.channel_weights / pair.fixed_map.numel()).sqrt()  # makes the loss a sum of squares
         self.fixed = pair.fixed_map[0].flatten(1)[:, self.index] * root[:, None]  # (C, P)
