@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,7 +60,7 @@ class PairSource(Protocol):
     def channel_energies(self) -> torch.Tensor:
         """Mean square of each channel of the training structure maps, (C,)."""
 
-    def validation_pairs(self) -> list[dict[str, torch.Tensor]]:
+    def validation_pairs(self) -> Iterable[dict[str, torch.Tensor]]:
         """Every pair that decides which weights are best, not augmented."""
 
 

@@ -1,0 +1,59 @@
+"""Write the subjects' CSV of a data set in ../shared/data for `istn train`: develop-train and develop-val only.
+
+    python scripts/subjects.py brain --output work/brain/subjects.csv
+    python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+from pathlib import Path
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+LABELS = {"brain": "labels_subcortical", "hippocampus": "labels"}
+COLUMNS = ("person", "image", "labels", "split")
+
+
+def subject_rows(name: str, people: int = 0, data: Path = DATA) -> list[dict[str, str]]:
+    """Rows of the develop-train and develop-val scans; of training only ``people``, if not 0 (10 are among 30)."""
+    with (data / name / "splits.csv").open(newline="", encoding="utf-8") as file:
+        scans = [row for row in csv.DictReader(file) if row["split"] in ("develop-train", "develop-val")]
+    persons = sorted({row["subject"] for row in scans if row["split"] == "develop-train"})
+    random.Random(0).shuffle(persons)
+    left_out = set(persons[people:]) if people else set()
+    return [
+        {
+            "person": row["subject"],
+            "image": str(data / name / "images" / row["file"]),
+            "labels": str(data / name / LABELS[name] / row["file"]),
+            "split": row["split"].removeprefix("develop-"),
+        }
+        for row in scans
+        if row["subject"] not in left_out
+    ]
+
+
+def write_subjects(rows: list[dict[str, str]], output: Path) -> None:
+    """Write the rows as a CSV that `istn train` reads."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with output.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def main() -> None:
+    """Read splits.csv, write person, image, labels, split."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=sorted(LABELS))
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--people", type=int, default=0, help="training people (default: all)")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+    write_subjects(subject_rows(args.name, args.people, args.data), args.output)
+
+
+if __name__ == "__main__":
+    main()
