@@ -17,9 +17,9 @@ from ..core.augment import AugmentConfig, Augmenter
 from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.preprocess import anchor_point, network_input, resample
-from ..core.soi import structure_map
-from .images import read_image, read_labels
+from ..core.preprocess import anchor_point, network_input
+from .images import read_image
+from .structures import structures_on_grid
 from .table import read_table
 
 MARGIN_MM = 16.0
@@ -104,12 +104,12 @@ def prepare(subjects: list[Subject], config: ModelConfig, path: Path, on_subject
 
 
 def _write_subject(group: h5py.Group, subject: Subject, config: ModelConfig) -> None:
-    image, labels = read_image(subject.image), read_labels(subject.labels)
+    image = read_image(subject.image)
     middle = config.grid.at(anchor_point(image, config.grid.anchor)).center
     grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
     identity = np.eye(config.ndim + 1)
     values = network_input(image, grid, identity, config.normalization)
-    soi = resample(structure_map(labels, config.channels), grid, identity)
+    soi = structures_on_grid(subject.labels, config.channels, grid)
     group.create_dataset("image", data=values[0].numpy().astype(np.float16))
     group.create_dataset("soi", data=(soi[0] * 255).round().numpy().astype(np.uint8), compression="lzf")
     group.attrs.update({"person": subject.person, "split": subject.split, "image": str(subject.image)})
