@@ -18,15 +18,18 @@ TRANSFORMS = ("rigid", "affine", "bspline")
 ANCHORS = ("center_of_mass", "center")
 NORMALIZATIONS = ("percentile", "none")
 PRESETS = ("default", "published")
+KINDS = ("binary", "distance", "centroid", "landmarks", "centerline", "image")
 MIN_SIZE = 12  # the networks halve the grid two or three times
 
 
 @dataclass(frozen=True)
 class Channel:
-    """One channel of a structure map: the labels that it shows."""
+    """One channel of a structure map: the labels that it shows, how (``KINDS``) and, where it fades, how wide."""
 
     name: str
-    labels: tuple[int, ...]
+    labels: tuple[int, ...] = ()
+    kind: str = "binary"
+    width_mm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,8 @@ class ModelConfig:
         _choose("net.preset", self.net.preset, PRESETS)
         for name in self.transforms:
             _choose("transforms", name, TRANSFORMS)
+        for channel in self.channels:
+            _choose("channels.kind", channel.kind, KINDS)
         if not self.transforms or list(self.transforms) != sorted(set(self.transforms), key=TRANSFORMS.index):
             expected = "one or more of " + ", ".join(TRANSFORMS) + ", in this order"
             raise InputError("Configuration key 'transforms'", "wrong order or number", expected, str(self.transforms))
