@@ -46,8 +46,8 @@ def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=())
     ``batch`` has ``moving``, ``fixed`` (N, 1, ...) and ``moving_soi``, ``fixed_soi`` (N, channels, ...).
     STN-u: MSE(M∘T, F). STN-s: MSE(S_M∘T, S_F). ISTN-e: STN-s + MSE(M', S_M) + MSE(F', S_F) (1).
     ISTN-i: STN-s + MSE(M'∘T, S_F) + MSE(S_M∘T, F') (2). One sum of these per transform type of the model.
-    ``with_stn=False`` leaves the STN's terms out where the ITN has its own (ISTN-e). ``pyramid``: see
-    :func:`pyramid_mse`; empty is the paper.
+    ``with_stn=False`` trains the ITN alone: ISTN-e by its own terms, ISTN-i by (2) with T the identity.
+    ``pyramid``: see :func:`pyramid_mse`; empty is the paper.
     """
     maps = model.maps(torch.cat([batch["moving"], batch["fixed"]])).float()
     terms = {}
@@ -57,6 +57,8 @@ def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=())
         if not with_stn:
             return terms
     moving_map, fixed_map = maps.chunk(2)
+    if model.config.method == "istn-i" and not with_stn:
+        return {"i": _across(moving_map, batch["fixed_soi"], batch["moving_soi"], fixed_map, model.channel_weights)}
     for name, linear, coefficients in model.predictions(moving_map, fixed_map):
         positions = model.positions(linear, coefficients)
         warps = _warp_terms(model, batch, (moving_map, fixed_map), positions, pyramid)
@@ -75,6 +77,10 @@ def _warp_terms(model: ISTN, batch: dict, maps: tuple, positions: torch.Tensor, 
     weights = model.channel_weights
     terms = {"s": pyramid_mse(warped_soi, fixed_soi, weights, pyramid)}
     if model.config.method == "istn-i":
-        across = weighted_mse(sample(maps[0], positions), fixed_soi, weights)
-        terms["i"] = across + weighted_mse(warped_soi, maps[1], weights)
+        terms["i"] = _across(sample(maps[0], positions), fixed_soi, warped_soi, maps[1], weights)
     return terms
+
+
+def _across(moving_map, fixed_soi, moving_soi, fixed_map, weights: torch.Tensor) -> torch.Tensor:
+    """MSE(M'∘T, S_F) + MSE(S_M∘T, F') (equation 2), of what is warped already."""
+    return weighted_mse(moving_map, fixed_soi, weights) + weighted_mse(moving_soi, fixed_map, weights)

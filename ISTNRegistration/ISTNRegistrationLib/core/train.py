@@ -19,7 +19,7 @@ from .soi import soft_dice
 class TrainConfig:
     """How long and how fast.
 
-    ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32. During the first ``itn_first_steps`` an ISTN-e
+    ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32. During the first ``itn_first_steps`` an ISTN
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
     channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
     """
