@@ -15,6 +15,7 @@ from ..core.errors import InputError
 COMMANDS = {
     "register": "register a moving image to a fixed one",
     "evaluate": "measure registrations of many pairs with known structures",
+    "prepare": "prepare the training data of a configuration",
     "train": "train a model on your own data",
 }
 BAD_INPUT, INTERRUPTED = 2, 130

@@ -23,9 +23,11 @@ from ..core.errors import InputError
 from ..core.istn import ISTN
 from ..core.register import pick_device
 from ..core.train import TrainConfig, Trainer
-from ..data.cache import CachedPairs, cache_matches, prepare, read_subjects
 from ..data.files import read_text
+from ..data.pair_source import CachedPairs
+from ..data.scans import DataConfig
 from .numbers import MOST_THREADS, whole
+from .training_data import ready_cache
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,13 +44,6 @@ class RunConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     training: TrainConfig = field(default_factory=TrainConfig)
     card: CardConfig = field(default_factory=lambda: CardConfig())
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Subjects' CSV, relative to the configuration file."""
-
-    subjects: str
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,8 @@ def run(args: argparse.Namespace) -> None:
     _check_start(state, args.resume)
     saved = _read_state(state, config) if args.resume else None
     _make_folder(args.output)
-    source = CachedPairs(_cache(config, args), config.model, config.augment)
+    cache = ready_cache(config.data, config.model, args.config.parent, args.output / "cache.h5")
+    source = CachedPairs(cache, config.model, config.augment)
     torch.manual_seed(config.training.seed)
     trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
     if saved:
@@ -158,17 +154,6 @@ def _flat(config: dict, prefix: str = "") -> dict:
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def _cache(config: RunConfig, args: argparse.Namespace) -> Path:
-    """The cache of this configuration; made when missing, or when a source file or the grid has changed."""
-    subjects = read_subjects(args.config.parent / config.data.subjects)
-    path = args.output / "cache.h5"
-    if cache_matches(path, subjects, config.model):
-        return path
-    with tqdm(total=len(subjects), unit="subject", desc="preparing") as bar:
-        prepare(subjects, config.model, path, lambda _: bar.update())
-    return path
 
 
 def _after_step(trainer: Trainer, values: dict, bar: tqdm, config: RunConfig, output: Path) -> None:

@@ -1,158 +1,197 @@
-"""One HDF5 file of resampled, normalised subjects that training reads from."""
+"""One HDF5 file of resampled, normalised volumes that training reads from.
+
+Layout: ``scans/00000/image`` float16 and ``scans/00000/soi`` uint8 (255 stands for 1), both on the grid of
+:func:`cache_grid` around the image's own anchor, in chunks that any HDF5 tool can unpack; ``pairs/train`` and
+``pairs/val`` (moving, fixed) when pairs were listed. The attributes tell where everything comes from: of a scan the
+paths, sizes, times and SHA-256 of its files, the original size and spacing and the intensities that became 0 and 1;
+of the file the configuration, the versions and the date.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
 
 import h5py
 import numpy as np
-import torch
 
-from ..core.augment import AugmentConfig, Augmenter
 from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.preprocess import anchor_point, network_input
+from ..core.preprocess import anchor_point, intensity_range, network_input
+from .files import write_atomically
 from .images import read_image
+from .report import versions
+from .scans import Scan, Study
 from .structures import structures_on_grid
-from .table import read_table
 
+FORMAT = "ISTN training data 1"
 MARGIN_MM = 16.0
-MOST_VALIDATION_PAIRS = 40
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One scan: who, where its image and label map are, and which split it belongs to."""
-
-    person: str
-    image: Path
-    labels: Path
-    split: str
-
-
-def read_subjects(path: Path) -> list[Subject]:
-    """Subjects of a CSV with columns person, image, labels, split (``train`` or ``val``); paths relative to the CSV.
-
-    Raises:
-        InputError: no such file, not a CSV, a missing column, an empty field or another split, with its line.
-    """
-    path = Path(path)
-    rows = read_table(path, f"Subjects '{path.name}'", ("person", "image", "labels", "split"))
-    subjects = []
-    for line, row in enumerate(rows, start=2):
-        if row["split"] not in ("train", "val"):
-            raise InputError(f"Subjects '{path.name}' line {line}", "unknown split", "train or val", row["split"])
-        subjects.append(Subject(row["person"], path.parent / row["image"], path.parent / row["labels"], row["split"]))
-    for split in ("train", "val"):
-        people = {s.person for s in subjects if s.split == split}
-        if len(people) < 2:
-            got = f"{len(people)}"
-            raise InputError(f"Subjects '{path.name}'", f"too few people in split '{split}'", "at least 2", got)
-    return subjects
+STORED = {"chunks": True, "compression": "gzip", "compression_opts": 1, "shuffle": True}
+FILES = ("image", "labels")
 
 
 def cache_grid(config: ModelConfig) -> Grid:
     """The networks' grid around zero, larger by the margin that augmentation moves into."""
-    size = [s + 2 * round(MARGIN_MM / h) for s, h in zip(config.grid.size, config.grid.spacing, strict=True)]
+    sides = zip(config.grid.size, config.grid.spacing, strict=True)
+    size = [s + 2 * min(round(MARGIN_MM / h), s // 2) for s, h in sides]
     return Grid.centered((0.0,) * config.ndim, size, config.grid.spacing)
 
 
-def fingerprint(subjects: list[Subject], config: ModelConfig) -> str:
-    """Changes when a source file or the part of the configuration that decides the cache's content does."""
-    files = [(s.person, s.split, str(s.image), _stamp(s.image), str(s.labels), _stamp(s.labels)) for s in subjects]
-    seen = asdict(config.grid), [asdict(c) for c in config.channels], config.normalization, MARGIN_MM
-    return hashlib.sha256(json.dumps([files, seen], default=str).encode()).hexdigest()
+def scan_key(index: int) -> str:
+    """Name of a scan's group."""
+    return f"{index:05d}"
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def changes(path: Path, study: Study, config: ModelConfig) -> list[str]:
+    """What keeps the cache from being that of ``study`` with its files as they are now: nothing if it is."""
     if not path.is_file():
-        raise InputError("Subjects", "there is no such file", "an image", str(path))
-    return path.stat().st_size, path.stat().st_mtime_ns
-
-
-def cache_matches(path: Path, subjects: list[Subject], config: ModelConfig) -> bool:
-    """Whether ``path`` is a whole cache of these files as they are now, for this configuration."""
-    if not path.is_file():
-        return False
+        return ["there is no cache yet"]
     try:
         with h5py.File(path, "r") as file:
-            return file.attrs.get("fingerprint") == fingerprint(subjects, config)
-    except OSError:
-        return False
+            if file.attrs.get("configuration") != _configuration(config):
+                return ["the cache was made with another [model]"]
+            stored = [_scan(group) for group in file["scans"].values()]
+            found = [f"{name} has changed" for group in file["scans"].values() for name in _changed_files(group)]
+            if tuple(stored) != study.scans or _pairs(file) != study.pairs:
+                found.append("the list of scans or pairs has changed")
+            return found
+    except (OSError, KeyError):
+        return ["the cache cannot be read"]
 
 
-def prepare(subjects: list[Subject], config: ModelConfig, path: Path, on_subject=lambda _: None) -> None:
-    """Write the cache: image float16 and structure map uint8 (255 = 1) per subject; nothing is left of a failed run."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(partial, "w") as file:
-            file.attrs["fingerprint"] = fingerprint(subjects, config)
-            for index, subject in enumerate(subjects):
-                _write_subject(file.create_group(f"{index:05d}"), subject, config)
-                on_subject(index + 1)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def prepare(study: Study, config: ModelConfig, path: Path, on_scan: Callable[[], object] = lambda: None) -> None:
+    """Write the cache; scans of a cache already there whose files have not changed are copied from it.
+
+    ``on_scan`` is called after each scan. Nothing is left of a failed run, and the cache that was there stays.
+
+    Raises:
+        InputError: an image or its structures cannot be used, or the cache cannot be written.
+    """
+    reusable = _unchanged_scans(path, config)
+
+    def write(name: str) -> None:
+        with h5py.File(name, "w") as file:
+            for index, scan in enumerate(study.scans):
+                _put(file, index, scan, config, (path, reusable.get(_files(scan))))
+                on_scan()
+            for split, pairs in (study.pairs or {}).items():
+                file[f"pairs/{split}"] = np.array(pairs, dtype=np.int32)
+            file.attrs["format"], file.attrs["configuration"] = FORMAT, _configuration(config)
+            file.attrs["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+            file.attrs["versions"] = json.dumps(versions())
+
+    write_atomically(path, write, f"Cache '{path}'")
 
 
-def _write_subject(group: h5py.Group, subject: Subject, config: ModelConfig) -> None:
-    image = read_image(subject.image)
+def summary(path: Path) -> str:
+    """What a cache holds and where it comes from, in a few lines."""
+    with h5py.File(path, "r") as file:
+        scans, first = file["scans"], next(iter(file["scans"].values()))
+        counts = {split: len(rows) for split, rows in (_pairs(file) or {}).items()}
+        pairs = ", ".join(f"{count} {split}" for split, count in counts.items()) or "random, of different people"
+        lines = [
+            f"{path}: {len(scans)} scans, {path.stat().st_size / 1e6:.1f} MB; pairs: {pairs}",
+            "; ".join(f"{key} {first[key].shape} {first[key].dtype}" for key in ("image", "soi")),
+            f"made {file.attrs['created']} with {_listed(json.loads(file.attrs['versions']))}",
+        ]
+    return "\n".join(lines)
+
+
+def _listed(values: dict) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items())
+
+
+def _put(file: h5py.File, index: int, scan: Scan, config: ModelConfig, old: tuple[Path, str | None]) -> None:
+    """Group of a scan, copied from the key of the ``old`` file if there is one."""
+    name = f"scans/{scan_key(index)}"
+    if old[1] is None:
+        _write_scan(file.create_group(name), scan, config)
+    else:
+        with h5py.File(old[0], "r") as source:
+            source.copy(source["scans"][old[1]], file, name=name)
+    file[name].attrs.update({"person": scan.person, "split": scan.split})
+
+
+def _write_scan(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
+    for role, path in zip(FILES, _files(scan), strict=True):
+        stamp = Path(path).stat()
+        group.attrs.update({role: path, f"{role}_bytes": stamp.st_size, f"{role}_mtime_ns": stamp.st_mtime_ns})
+        group.attrs[f"{role}_sha256"] = _sha256(path)
+    image = read_image(scan.image)
+    if image.grid.ndim != config.ndim:
+        expected, got = f"{config.ndim} axes as in model.grid", f"{image.grid.ndim}"
+        raise InputError(f"Image '{scan.image}'", "it has another dimension than the model", expected, got)
     middle = config.grid.at(anchor_point(image, config.grid.anchor)).center
     grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
-    identity = np.eye(config.ndim + 1)
-    values = network_input(image, grid, identity, config.normalization)
-    soi = structures_on_grid(subject.labels, config.channels, grid)
-    group.create_dataset("image", data=values[0].numpy().astype(np.float16))
-    group.create_dataset("soi", data=(soi[0] * 255).round().numpy().astype(np.uint8), compression="lzf")
-    group.attrs.update({"person": subject.person, "split": subject.split, "image": str(subject.image)})
+    values = network_input(image, grid, np.eye(config.ndim + 1), config.normalization)[0, 0].numpy()
+    if not np.abs(values).max() <= np.finfo(np.float16).max:
+        todo = "Check the file, or set model.normalization to 'percentile'"
+        raise InputError(
+            f"Image '{scan.image}'", "its values cannot be stored", "finite numbers to 65504", "more", todo
+        )
+    soi = structures_on_grid(scan.labels, config.channels, grid)[0].clamp(0, 1)
+    group.create_dataset("image", data=values.astype(np.float16), **STORED)
+    group.create_dataset("soi", data=(soi * 255).round().numpy().astype(np.uint8), **STORED)
+    group.attrs.update({"original_size": image.grid.size, "original_spacing_mm": image.grid.spacing})
+    group.attrs["intensity_range"] = intensity_range(image, config.normalization)
 
 
-class CachedPairs:
-    """Pairs of different people from the cache: random augmented ones to train, all ordered ones to validate."""
+def _unchanged_scans(path: Path, config: ModelConfig) -> dict[tuple[str, str], str]:
+    """Scans of an existing cache that are as its files are now: their two paths and their key."""
+    if not path.is_file():
+        return {}
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("configuration") != _configuration(config):
+                return {}
+            groups = file["scans"].items()
+            return {_files(_scan(group)): key for key, group in groups if not _changed_files(group)}
+    except (OSError, KeyError):
+        return {}
 
-    def __init__(self, path: Path, config: ModelConfig, augment: AugmentConfig) -> None:
-        self.file = h5py.File(path, "r")
-        target = Grid.centered((0.0,) * config.ndim, config.grid.size, config.grid.spacing)
-        self.augment = Augmenter(augment, cache_grid(config), target)
-        self.people: dict[str, list[tuple[str, str]]] = {"train": [], "val": []}
-        for key, group in self.file.items():
-            self.people[group.attrs["split"]].append((key, group.attrs["person"]))
 
-    def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """Two scans of different people, each with its own augmentation."""
-        scans = self.people["train"]
-        moving, person = scans[rng.integers(len(scans))]
-        others = [key for key, other in scans if other != person]
-        return self._pair(moving, others[rng.integers(len(others))], rng, plain=False)
+def _changed_files(group: h5py.Group) -> list[str]:
+    """Paths of the scan's files that are gone or hold something else; if only the time differs, SHA-256 decides."""
+    return [group.attrs[role] for role in FILES if not _is_unchanged(group.attrs, role)]
 
-    def channel_energies(self) -> torch.Tensor:
-        """Mean square of each channel over the training scans, (C,)."""
-        maps = (self._read(key)[1] for key, _ in self.people["train"])
-        return torch.stack([soi[0].flatten(1).square().mean(dim=1) for soi in maps]).mean(dim=0)
 
-    def validation_pairs(self) -> Iterator[dict[str, torch.Tensor]]:
-        """Ordered pairs of different people of the validation split: all, or ``MOST_VALIDATION_PAIRS`` drawn once."""
-        rng = np.random.default_rng(0)
-        pairs = [(m, f) for (m, a), (f, b) in itertools.permutations(self.people["val"], 2) if a != b]
-        if len(pairs) > MOST_VALIDATION_PAIRS:
-            pairs = [pairs[i] for i in np.sort(rng.choice(len(pairs), MOST_VALIDATION_PAIRS, replace=False))]
-        return (self._pair(moving, fixed, rng, plain=True) for moving, fixed in pairs)
+def _is_unchanged(attributes: h5py.AttributeManager, role: str) -> bool:
+    path = Path(attributes[role])
+    if not path.is_file() or path.stat().st_size != attributes[f"{role}_bytes"]:
+        return False
+    return path.stat().st_mtime_ns == attributes[f"{role}_mtime_ns"] or _sha256(path) == attributes[f"{role}_sha256"]
 
-    def _pair(self, moving: str, fixed: str, rng: np.random.Generator, plain: bool) -> dict[str, torch.Tensor]:
-        views = {}
-        for role, key in (("moving", moving), ("fixed", fixed)):
-            views[role], views[f"{role}_soi"] = self.augment(*self._read(key), rng, plain)
-        return views
 
-    def _read(self, key: str) -> tuple[torch.Tensor, torch.Tensor]:
-        group = self.file[key]
-        image = torch.from_numpy(group["image"][:].astype(np.float32))[None]
-        return image, torch.from_numpy(group["soi"][:].astype(np.float32) / 255)[None]
+def _sha256(path: str | Path) -> str:
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _configuration(config: ModelConfig) -> str:
+    """The part of the configuration that decides what a scan becomes, as JSON."""
+    channels = [asdict(channel) for channel in config.channels]
+    seen = {"grid": asdict(config.grid), "channels": channels, "normalization": config.normalization}
+    return json.dumps(seen | {"margin_mm": MARGIN_MM, "format": FORMAT})
+
+
+def _files(scan: Scan) -> tuple[str, str]:
+    return str(scan.image), str(scan.labels)
+
+
+def _scan(group: h5py.Group) -> Scan:
+    paths = (Path(group.attrs[role]) for role in FILES)
+    return Scan(*paths, group.attrs["person"], group.attrs["split"])
+
+
+def _pairs(file: h5py.File) -> dict | None:
+    if "pairs" not in file:
+        return None
+    return {split: tuple(map(tuple, rows[:].tolist())) for split, rows in file["pairs"].items()}

@@ -11,7 +11,7 @@ from ISTNRegistrationLib.cli import train
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.losses import training_losses
-from ISTNRegistrationLib.data.cache import CachedPairs, cache_matches, read_subjects
+from ISTNRegistrationLib.data.pair_source import CachedPairs
 
 CONFIG = """
 [model]
@@ -98,22 +98,6 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, m
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
     assert load_checkpoint(tmp_path / "halves" / "last.h5").card["steps"] == 6
-
-
-def test_the_cache_is_made_once_and_again_when_an_image_or_the_grid_changes(tmp_path, monkeypatch):
-    study, cache = write_study(tmp_path, steps=3), tmp_path / "out" / "cache.h5"
-    run("train", **study, output=tmp_path / "out")
-    made = cache.stat().st_mtime_ns
-    assert run("train", "--resume", **study, output=tmp_path / "out") == 0
-    assert cache.stat().st_mtime_ns == made
-    subjects, model = read_subjects(tmp_path / "subjects.csv"), train.read_config(study["config"]).model
-    assert cache_matches(cache, subjects, model)
-    subject(tmp_path, "a", 2, 1.0)
-    assert not cache_matches(cache, subjects, model)
-    assert run("train", "--resume", **study, output=tmp_path / "out") == 0
-    assert cache_matches(cache, subjects, model)
-    cache.write_bytes(cache.read_bytes()[:100])
-    assert not cache_matches(cache, subjects, model)
 
 
 def test_another_runs_state_is_not_overwritten(tmp_path, capsys):

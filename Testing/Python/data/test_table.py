@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from ISTNRegistrationLib.cli.train import read_config
 from ISTNRegistrationLib.core.errors import InputError
-from ISTNRegistrationLib.data.cache import read_subjects
 from ISTNRegistrationLib.data.evaluate import read_pairs
+from ISTNRegistrationLib.data.scans import read_subjects
 
 ROWS = zip("abcd", ("train", "train", "val", "val"), strict=True)
 SUBJECTS = "person,image,labels,split\n" + "".join(f"{p},{p}.nii,{p}s.nii,{s}\n" for p, s in ROWS)

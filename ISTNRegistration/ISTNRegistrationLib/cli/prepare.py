@@ -1,0 +1,26 @@
+"""istn prepare: the scans of a configuration, resampled and normalised, in one HDF5 file that training streams from."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from ..data.cache import summary
+from .train import read_config
+from .training_data import ready_cache
+
+
+def add_parser(commands) -> None:
+    """Add ``prepare`` to the ``istn`` command."""
+    parser = commands.add_parser("prepare", help="prepare the training data of a configuration", description=__doc__)
+    parser.add_argument("--config", required=True, type=Path, help="TOML file of istn train; see docs/training_data.md")
+    parser.add_argument("--output", required=True, type=Path, help="the HDF5 file; name it as [data] cache to train")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the file, or bring it up to date, and say what is in it."""
+    config = read_config(args.config)
+    path = ready_cache(replace(config.data, cache=""), config.model, args.config.parent, args.output)
+    print(summary(path))

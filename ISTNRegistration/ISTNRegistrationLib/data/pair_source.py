@@ -1,0 +1,79 @@
+"""Pairs for training and validation, read one at a time from the cache."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from ..core.augment import AugmentConfig, Augmenter
+from ..core.config import ModelConfig
+from ..core.grid import Grid
+from .cache import cache_grid, scan_key
+
+MOST_VALIDATION_PAIRS = 40
+
+
+class CachedPairs:
+    """The ``PairSource`` of core/train.py over a cache file.
+
+    Of a list of subjects: pairs of different people, random ones to train, all ordered ones (or
+    ``MOST_VALIDATION_PAIRS`` drawn once) to validate. Of a list of pairs: those of the list, in their direction.
+    Memory holds one pair, whatever the size of the file, which any number of processes may read at once.
+    """
+
+    def __init__(self, path: Path, config: ModelConfig, augment: AugmentConfig) -> None:
+        self.file = h5py.File(path, "r")
+        target = Grid.centered((0.0,) * config.ndim, config.grid.size, config.grid.spacing)
+        self.augment = Augmenter(augment, cache_grid(config), target)
+        people = ((key, group.attrs["person"], group.attrs["split"]) for key, group in self.file["scans"].items())
+        self.people: dict[str, list[tuple[str, str]]] = {"train": [], "val": []}
+        self.pairs = {}
+        if "pairs" in self.file:
+            listed = {split: self.file["pairs"][split][:] for split in self.people}
+            self.pairs = {split: [tuple(map(scan_key, row)) for row in rows] for split, rows in listed.items()}
+        else:
+            for key, person, split in people:
+                self.people[split].append((key, person))
+
+    def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """A pair of the training split, each scan with its own augmentation; every draw comes from ``rng``."""
+        if self.pairs:
+            return self._pair(*self.pairs["train"][rng.integers(len(self.pairs["train"]))], rng, plain=False)
+        scans = self.people["train"]
+        moving, person = scans[rng.integers(len(scans))]
+        others = [key for key, other in scans if other != person]
+        return self._pair(moving, others[rng.integers(len(others))], rng, plain=False)
+
+    def channel_energies(self) -> torch.Tensor:
+        """Mean square of each channel over the training scans, (C,)."""
+        keys = {key for pair in self.pairs.get("train", ()) for key in pair} or {key for key, _ in self.people["train"]}
+        maps = (self._read(key)[1] for key in sorted(keys))
+        return torch.stack([soi[0].flatten(1).square().mean(dim=1) for soi in maps]).mean(dim=0)
+
+    def validation_pairs(self) -> Iterator[dict[str, torch.Tensor]]:
+        """Pairs of the validation split, not augmented."""
+        rng = np.random.default_rng(0)
+        pairs = self.pairs.get("val") or self._pairs_of_people(rng)
+        return (self._pair(moving, fixed, rng, plain=True) for moving, fixed in pairs)
+
+    def _pairs_of_people(self, rng: np.random.Generator) -> list[tuple[str, str]]:
+        pairs = [(m, f) for (m, a), (f, b) in itertools.permutations(self.people["val"], 2) if a != b]
+        if len(pairs) <= MOST_VALIDATION_PAIRS:
+            return pairs
+        return [pairs[i] for i in np.sort(rng.choice(len(pairs), MOST_VALIDATION_PAIRS, replace=False))]
+
+    def _pair(self, moving: str, fixed: str, rng: np.random.Generator, plain: bool) -> dict[str, torch.Tensor]:
+        views = {}
+        for role, key in (("moving", moving), ("fixed", fixed)):
+            views[role], views[f"{role}_soi"] = self.augment(*self._read(key), rng, plain)
+        return views
+
+    def _read(self, key: str) -> tuple[torch.Tensor, torch.Tensor]:
+        group = self.file["scans"][key]
+        image = torch.from_numpy(group["image"][:].astype(np.float32))[None, None]
+        return image, torch.from_numpy(group["soi"][:].astype(np.float32) / 255)[None]
