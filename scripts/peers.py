@@ -71,10 +71,21 @@ BSPLINE_CANDIDATES = (
 )
 AFFINE = AFFINE_CANDIDATES[2]
 BSPLINE = BSPLINE_CANDIDATES[4]
+SMALL = (  # hippocampus crops and the toy; half the voxels at full resolution took 60 s a pair
+    AffineSettings(spacing_mm=1.0, shrink=(2, 1)),
+    BSplineSettings(spacings_mm=(2.0, 1.0), meshes=(4, 6), samplings=(0.5, 0.1), iterations=(15, 15)),
+)
 
 
-def register_affine(fixed: Volume, moving: Volume, mask: Volume, settings: AffineSettings = AFFINE) -> SpatialTransform:
-    """Intensity affine registration, fixed -> moving; ``mask`` is the fixed image's brain."""
+def settings(name: str) -> tuple[AffineSettings, BSplineSettings]:
+    """For a data set of scripts/datasets.py."""
+    return (AFFINE, BSPLINE) if name == "brain" else SMALL
+
+
+def register_affine(
+    fixed: Volume, moving: Volume, mask: Volume | None, settings: AffineSettings = AFFINE
+) -> SpatialTransform:
+    """Intensity affine registration, fixed -> moving; ``mask`` is the fixed image's brain, if it has one."""
     images = [_resampled(to_sitk(volume), settings.spacing_mm) for volume in (fixed, moving)]
     method = _method(settings.metric, settings.sampling)
     if settings.masked:
@@ -89,19 +100,20 @@ def register_affine(fixed: Volume, moving: Volume, mask: Volume, settings: Affin
 
 
 def register_bspline(
-    fixed: Volume, moving: Volume, mask: Volume, affine: SpatialTransform, settings: BSplineSettings = BSPLINE
+    fixed: Volume, moving: Volume, mask: Volume | None, affine: SpatialTransform, settings: BSplineSettings = BSPLINE
 ) -> SpatialTransform:
-    """Intensity B-spline registration that starts from ``affine``; ``mask`` is the fixed image's brain."""
+    """Intensity B-spline registration that starts from ``affine``; ``mask``: the fixed image's brain, if any."""
     start, bspline = to_sitk_transform(affine), None
     levels = zip(settings.spacings_mm, settings.meshes, settings.samplings, settings.iterations, strict=True)
     for spacing, mesh, sampling, iterations in levels:
         images = [_resampled(to_sitk(volume), spacing) for volume in (fixed, moving)]
         if bspline is None:
-            bspline = sitk.BSplineTransformInitializer(images[0], [mesh] * 3, 3)
+            bspline = sitk.BSplineTransformInitializer(images[0], [mesh] * fixed.grid.ndim, 3)
         while bspline.GetTransformDomainMeshSize()[0] < mesh:
             bspline = subdivided(bspline)
         method = _method(settings.metric, sampling)
-        method.SetMetricFixedMask(_mask(mask, spacing, settings.mask_margin_voxels))
+        if mask is not None:
+            method.SetMetricFixedMask(_mask(mask, spacing, settings.mask_margin_voxels))
         method.SetOptimizerAsLBFGSB(1e-5, iterations, 5, 1000, 1e7)
         method.SetMovingInitialTransform(start)
         method.SetInitialTransform(bspline, inPlace=True)
@@ -150,11 +162,12 @@ def _method(metric: str, sampling: float) -> sitk.ImageRegistrationMethod:
 
 def _centers_matched(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
     """Translation between the intensities' centres of mass, as an affine about the fixed one."""
-    kind = sitk.CenteredTransformInitializerFilter.MOMENTS
-    start = sitk.CenteredTransformInitializer(fixed, moving, sitk.Euler3DTransform(), kind)
-    affine = sitk.AffineTransform(3)
-    affine.SetCenter(start.GetFixedParameters()[:3])
-    affine.SetTranslation(start.GetParameters()[3:])
+    kind, ndim = sitk.CenteredTransformInitializerFilter.MOMENTS, fixed.GetDimension()
+    rigid = sitk.Euler2DTransform() if ndim == 2 else sitk.Euler3DTransform()
+    start = sitk.CenteredTransformInitializer(fixed, moving, rigid, kind)
+    affine = sitk.AffineTransform(ndim)
+    affine.SetCenter(start.GetFixedParameters()[:ndim])
+    affine.SetTranslation(start.GetParameters()[-ndim:])
     return affine
 
 
@@ -170,7 +183,7 @@ def _mask(mask: Volume, spacing: float, margin_voxels: int) -> sitk.Image:
 
 def _sampled(image: sitk.Image, spacing: float, interpolator) -> sitk.Image:
     size = [int(np.ceil(n * s / spacing)) for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True)]
-    frame = (image.GetOrigin(), [spacing] * 3, image.GetDirection())
+    frame = (image.GetOrigin(), [spacing] * image.GetDimension(), image.GetDirection())
     return sitk.Resample(image, size, sitk.Transform(), interpolator, *frame, 0, image.GetPixelID())
 
 

@@ -1,7 +1,7 @@
 """Write the subjects' CSV of a data set in ../shared/data for `istn train`: develop-train and develop-val only.
 
-    python scripts/subjects.py brain --output work/brain/subjects.csv
-    python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
+python scripts/subjects.py brain --output work/brain/subjects.csv
+python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
 """
 
 from __future__ import annotations
