@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import argparse
 import pickle
-import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ..core.augment import AugmentConfig
-from ..core.checkpoint import save_checkpoint
+from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.config import ModelConfig, from_dict
 from ..core.errors import InputError
 from ..core.istn import ISTN
-from ..core.register import pick_device
-from ..core.train import TrainConfig, Trainer
+from ..core.train import TrainConfig, Trainer, rank
 from ..data.files import read_text
 from ..data.pair_source import CachedPairs
 from ..data.scans import DataConfig
+from ..data.surface import surface_distance
 from .numbers import MOST_THREADS, whole
+from .processes import training_device
 from .training_data import ready_cache
+from .training_outputs import TrainingOutputs, what_decides
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -62,6 +62,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--config", required=True, type=Path, help="TOML file; see Resources/Configs")
     parser.add_argument("--output", required=True, type=Path, help="folder for cache, state and checkpoints")
     parser.add_argument("--resume", action="store_true", help="go on from the state in --output")
+    parser.add_argument("--init", metavar="CHECKPOINT", help="fine-tune this one: a shipped name or a file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="CPU threads (default: torch's choice)")
     parser.set_defaults(run=run)
@@ -89,16 +90,63 @@ def run(args: argparse.Namespace) -> None:
     state = args.output / "state.pt"
     _check_start(state, args.resume)
     saved = _read_state(state, config) if args.resume else None
+    start = load_start(args.init, config.model) if args.init and not saved else None
     _make_folder(args.output)
     cache = ready_cache(config.data, config.model, args.config.parent, args.output / "cache.h5")
-    source = CachedPairs(cache, config.model, config.augment)
+    with training_device(args.device) as device:
+        source = CachedPairs(cache, config.model, config.augment)
+        trainer = _trainer(config, device, start)
+        if saved:
+            with _unusable_state(state):
+                trainer.load_state(saved["trainer"])
+        started_from = saved["init"] if saved else _name(start)
+        _train(trainer, source, config, args.output, started_from)
+
+
+def _trainer(config: RunConfig, device: torch.device, start: Checkpoint | None) -> Trainer:
     torch.manual_seed(config.training.seed)
-    trainer = Trainer(ISTN(config.model).to(pick_device(args.device)), config.training)
-    if saved:
-        with _unusable_state(state):
-            trainer.load_state(saved["trainer"])
-    with tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0) as bar:
-        trainer.run(source, lambda trainer, values: _after_step(trainer, values, bar, config, args.output))
+    model = ISTN(config.model)
+    if start:
+        model.load_state_dict(start.model.state_dict())
+    return Trainer(model.to(device), config.training)
+
+
+def _train(trainer: Trainer, source: CachedPairs, config: RunConfig, output: Path, started_from: dict) -> None:
+    """Run the trainer; of several processes the first writes."""
+    distance = partial(_surface_distance, spacing=config.model.grid.spacing)
+    if rank() > 0:
+        trainer.run(source, lambda _trainer, _values: None, distance)
+        return
+    outputs = TrainingOutputs(output, config, trainer, source, started_from)
+    try:
+        trainer.run(source, outputs, distance)
+    finally:
+        outputs.close()
+
+
+def _surface_distance(first: np.ndarray, second: np.ndarray, spacing) -> float:
+    return surface_distance(first, second, spacing).average
+
+
+def load_start(name: str, config: ModelConfig) -> Checkpoint:
+    """The checkpoint to fine-tune from.
+
+    Raises:
+        InputError: it cannot be read, or its networks are others; names what differs.
+    """
+    checkpoint = load_checkpoint(name)
+    wanted, given = ISTN(config).state_dict(), checkpoint.model.state_dict()
+    shapes = [{key: tuple(value.shape) for key, value in weights.items()} for weights in (wanted, given)]
+    differing = [key for key in sorted(shapes[0] | shapes[1]) if shapes[0].get(key) != shapes[1].get(key)]
+    if differing:
+        key, todo = differing[0], "Take method, channels, grid size and [model.net] from the checkpoint (istn info)"
+        expected, got = f"{key} {shapes[0].get(key)}", f"{shapes[1].get(key)}, {len(differing)} tensors differ"
+        raise InputError(f"Start '{name}'", "its networks are not those of the configuration", expected, got, todo)
+    return checkpoint
+
+
+def _name(start: Checkpoint | None) -> dict:
+    return {"name": start.name, "sha256": start.sha256} if start else {}
 
 
 def _make_folder(path: Path) -> None:
@@ -123,7 +171,7 @@ def _read_state(path: Path, config: RunConfig) -> dict:
     """A state file of this configuration; what it holds is tensors and plain values, nothing that runs."""
     with _unusable_state(path):
         saved = torch.load(path, weights_only=True, map_location="cpu")
-        before, now = _flat(saved["config"]), _flat(_what_decides(config))
+        before, now = _flat(saved["config"]), _flat(what_decides(config))
     changed = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if changed:
         expected, got = (", ".join(f"{key} = {values.get(key)}" for key in changed) for values in (before, now))
@@ -143,46 +191,9 @@ def _unusable_state(path: Path) -> Iterator[None]:
         raise InputError(who, "training cannot go on from it", "a state of this model", got, todo) from error
 
 
-def _what_decides(config: RunConfig) -> dict:
-    """The parts of a configuration that a resumed run must not change."""
-    return {"model": asdict(config.model), "augment": asdict(config.augment), "training": asdict(config.training)}
-
-
 def _flat(config: dict, prefix: str = "") -> dict:
     """``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
     flat = {}
     for key, value in config.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def _after_step(trainer: Trainer, values: dict, bar: tqdm, config: RunConfig, output: Path) -> None:
-    bar.update()
-    bar.set_postfix(loss=f"{values['loss']:.5f}")
-    if "val/identity" not in values:
-        return
-    bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
-    partial = output / "state.pt.part"
-    torch.save({"trainer": trainer.state(), "config": _what_decides(config)}, partial)
-    partial.replace(output / "state.pt")
-    card = model_card(trainer, config)
-    save_checkpoint(output / "last.h5", trainer.model, card)
-    best = ISTN(config.model)
-    best.load_state_dict(trainer.best_weights)
-    save_checkpoint(output / "best.h5", best, card)
-
-
-def model_card(trainer: Trainer, config: RunConfig) -> dict:
-    """Provenance that the checkpoint carries."""
-    return {
-        **asdict(config.card),
-        "method": config.model.method,
-        "steps": trainer.step,
-        "seed": config.training.seed,
-        "training": asdict(config.training),
-        "augment": asdict(config.augment),
-        "best": {"step": trainer.best_step, "validation_score": trainer.best_score},
-        "history": trainer.history,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }

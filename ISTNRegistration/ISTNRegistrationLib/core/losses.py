@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from .bspline import bending_energy
 from .istn import ISTN
@@ -15,10 +16,21 @@ from .layers import average_pool
 from .warp import sample
 
 
+class TrainingLosses(nn.Module):
+    """:func:`training_losses` as a module: what DistributedDataParallel wraps. Each term is a mean over the samples."""
+
+    def __init__(self, model: ISTN, pyramid=()) -> None:
+        super().__init__()
+        self.model, self.pyramid = model, pyramid
+
+    def forward(self, batch: dict[str, torch.Tensor], with_stn: bool) -> dict[str, torch.Tensor]:
+        """The loss terms of a batch."""
+        return training_losses(self.model, batch, with_stn, self.pyramid)
+
+
 def weighted_mse(first: torch.Tensor, second: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Mean over samples, voxels and channels of weight (C,) times squared difference (N, C, ...)."""
-    per_channel = (first - second).square().flatten(2).mean(dim=(0, 2))
-    return (per_channel * weights).mean()
+    """Mean over samples, voxels and channels of weight (C,) or (N, C) times squared difference (N, C, ...)."""
+    return ((first - second).square().flatten(2).mean(dim=2) * weights).mean()
 
 
 def pyramid_mse(warped: torch.Tensor, fixed: torch.Tensor, weights: torch.Tensor, pyramid=()) -> torch.Tensor:
@@ -36,8 +48,8 @@ def pyramid_mse(warped: torch.Tensor, fixed: torch.Tensor, weights: torch.Tensor
 
 
 def _energy(maps: torch.Tensor) -> torch.Tensor:
-    """Mean square of each channel, (C,)."""
-    return maps.square().flatten(2).mean(dim=(0, 2))
+    """Mean square of each channel of each sample, (N, C)."""
+    return maps.square().flatten(2).mean(dim=2)
 
 
 def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=()) -> dict[str, torch.Tensor]:

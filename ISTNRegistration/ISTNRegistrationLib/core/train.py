@@ -1,17 +1,23 @@
-"""Training of all four methods (paper section 2.3): random pairs, Adam, validation, exact resume."""
+"""Training of all four methods (paper section 2.3): random pairs, Adam, validation, exact resume.
+
+In processes that torchrun has started, each draws its share of every batch, torch's DistributedDataParallel averages
+the gradients, and the first process alone validates and reports.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
+from torch import distributed, nn
 
 from .errors import InputError
 from .istn import ISTN
-from .losses import training_losses
+from .losses import TrainingLosses
 from .soi import soft_dice
 
 
@@ -19,7 +25,8 @@ from .soi import soft_dice
 class TrainConfig:
     """How long and how fast.
 
-    ``precision`` is bfloat16 (fast on recent CPUs and GPUs) or float32. During the first ``itn_first_steps`` an ISTN
+    ``batch_size`` is that of one process. ``precision`` is float32, bfloat16, or auto: bfloat16 where the processor
+    multiplies it itself (see :func:`native_bfloat16`). During the first ``itn_first_steps`` an ISTN
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
     channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
     """
@@ -32,7 +39,7 @@ class TrainConfig:
     balance_channels: bool = True
     pyramid: tuple[int, ...] = (4, 8)
     validate_every: int = 250
-    precision: str = "bfloat16"
+    precision: str = "auto"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -43,19 +50,24 @@ class TrainConfig:
         if self.seed < 0 or min(self.pyramid, default=2) < 2:
             expected, got = "a seed from 0, pyramid factors from 2", f"seed {self.seed}, pyramid {self.pyramid}"
             raise InputError("Configuration table 'training'", "too small", expected, got)
-        if self.precision not in ("bfloat16", "float32"):
+        if self.precision not in PRECISIONS:
             who = "Configuration key 'training.precision'"
-            raise InputError(who, "unknown value", "bfloat16 or float32", self.precision)
+            raise InputError(who, "unknown value", ", ".join(PRECISIONS), self.precision)
 
 
-_KEPT = ("step", "best_score", "best_step", "best_weights", "history")
+PRECISIONS = ("auto", "bfloat16", "float32")
+_KEPT = ("step", "seconds", "best_score", "best_step", "best_weights", "history")
+Distance = Callable[[np.ndarray, np.ndarray], float]  # of two masks of one shape on the networks' grid, mm
 
 
 class PairSource(Protocol):
     """Where training gets its pairs: batches of (N, 1, ...) images and (N, C, ...) structure maps."""
 
     def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """A random, augmented pair of different people, each tensor with N = 1."""
+        """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``."""
+
+    def describe(self, rng: np.random.Generator) -> str:
+        """Names of the two scans that :meth:`random_pair` would draw with this generator."""
 
     def channel_energies(self) -> torch.Tensor:
         """Mean square of each channel of the training structure maps, (C,)."""
@@ -68,25 +80,45 @@ class Trainer:
     """Holds what changes during training; ``state`` / ``load_state`` make a run resumable to the same result."""
 
     def __init__(self, model: ISTN, config: TrainConfig) -> None:
-        self.model, self.config, self.step = model, config, 0
+        self.model, self.config, self.step, self.seconds = model, config, 0, 0.0
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         self.best_score, self.best_step, self.best_weights, self.history = -1.0, 0, None, []
+        device = model.cube.device.type
+        self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16(device))
+        self.losses = _distributed(TrainingLosses(model, config.pyramid))
 
-    def run(self, source: PairSource, on_step: Callable[[Trainer, dict], None]) -> None:
+    def run(
+        self, source: PairSource, on_step: Callable[[Trainer, dict], None], distance: Distance | None = None
+    ) -> None:
         """Train to the last step; ``on_step(trainer, values)`` after every step and may save the state.
 
+        Args:
+            distance: of structures' surfaces, for validation; left out if None.
+
         Raises:
-            InputError: a loss is not finite; names the step.
+            InputError: the grid is too small for the pyramid, a structure is in no scan, or a loss is not finite
+                (names the step and the pairs).
         """
+        self._check_pyramid()
         if self.step == 0 and self.config.balance_channels and self.model.config.uses_itn:
             self._balance_channels(source.channel_energies())
         while self.step < self.config.steps:
+            began = time.perf_counter()
             values = self._one_step(source)
             self.step += 1
-            if self.step % self.config.validate_every == 0 or self.step == self.config.steps:
-                values |= self._validate(source)
+            self.seconds += time.perf_counter() - began
+            last = self.step == self.config.steps
+            if rank() == 0 and (last or self.step % self.config.validate_every == 0):
+                values |= self._validate(source, distance)
                 self.history.append({"step": self.step, **values})
             on_step(self, values)
+
+    def _check_pyramid(self) -> None:
+        largest, size = max(self.config.pyramid, default=1), min(self.model.config.grid.size)
+        if largest > size:
+            todo = "Leave out the largest factors"
+            expected, got = f"factors up to {size}, the grid's shortest side", str(largest)
+            raise InputError("Configuration key 'training.pyramid'", "the grid is too small", expected, got, todo)
 
     def _balance_channels(self, energies: torch.Tensor) -> None:
         absent = [c.name for c, energy in zip(self.model.config.channels, energies, strict=True) if energy == 0]
@@ -96,23 +128,32 @@ class Trainer:
         self.model.balance_channels(energies)
 
     def _one_step(self, source: PairSource) -> dict[str, float]:
-        rng = np.random.default_rng([self.config.seed, self.step])
-        pairs = [source.random_pair(rng) for _ in range(self.config.batch_size)]
+        pairs = [source.random_pair(rng) for rng in self._generators()]
         device = self.model.cube.device
         batch = {key: torch.cat([p[key] for p in pairs]).to(device) for key in pairs[0]}
         self._set_learning_rate()
         self.model.train()
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            with_stn = self.step >= self.config.itn_first_steps
-            terms = training_losses(self.model, batch, with_stn, self.config.pyramid)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            terms = self.losses(batch, self.step >= self.config.itn_first_steps)
         loss = sum(terms.values())
-        if not torch.isfinite(loss):
-            todo = "Lower training.learning_rate or check the data of this pair"
-            raise InputError(f"Training step {self.step}", "the loss is not finite", "a number", f"{loss.item()}", todo)
+        values = _mean_of_processes({**terms, "loss": loss})
+        if not np.isfinite(values["loss"]):
+            who, got = f"Training step {self.step}", f"{values['loss']} for " + self._names(source)
+            todo = "Lower training.learning_rate or check the data of these pairs"
+            raise InputError(who, "the loss is not finite", "a number", got, todo)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        return {name: float(value.detach()) for name, value in terms.items()} | {"loss": float(loss.detach())}
+        return values
+
+    def _generators(self) -> list[np.random.Generator]:
+        """One per sample of this process: the same numbers whichever process draws the sample."""
+        first = rank() * self.config.batch_size
+        samples = range(first, first + self.config.batch_size)
+        return [np.random.default_rng([self.config.seed, self.step, sample]) for sample in samples]
+
+    def _names(self, source: PairSource) -> str:
+        return "; ".join(source.describe(rng) for rng in self._generators())
 
     def _set_learning_rate(self) -> None:
         """Linear warm-up, then half a cosine to zero."""
@@ -122,9 +163,10 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = float(rate)
 
-    def _validate(self, source: PairSource) -> dict[str, float]:
-        scores = [validation_dice(self.model, pair) for pair in source.validation_pairs()]
-        mean = {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
+    def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
+        scores = [validation_scores(self.model, pair, distance) for pair in source.validation_pairs()]
+        mean = {key: _mean(score[key] for score in scores) for key in scores[0]}
+        mean = {key: value for key, value in mean.items() if np.isfinite(value)}  # a distance may be known of no pair
         score = mean[f"val/{list(self.model.stns)[-1]}"] + mean.get("val/itn", 0.0)
         if score > self.best_score:
             self.best_score, self.best_step = score, self.step
@@ -145,15 +187,66 @@ class Trainer:
 
 
 @torch.no_grad()
-def validation_dice(model: ISTN, pair: dict[str, torch.Tensor]) -> dict[str, float]:
-    """Mean Dice over the channels on the networks' grid: before, after each transform (one pass), and of the maps."""
+def validation_scores(model: ISTN, pair: dict[str, torch.Tensor], distance: Distance | None = None) -> dict[str, float]:
+    """Mean Dice over the channels on the networks' grid: before, after each transform (one pass), and of the maps.
+
+    With ``distance`` also the mean surface distance (mm) before and after; NaN where a structure has left the grid.
+    """
     model.eval()
     pair = {key: value.to(model.cube.device) for key, value in pair.items()}
     moving_map, fixed_map = model.maps(pair["moving"]), model.maps(pair["fixed"])
-    scores = {"val/identity": soft_dice(pair["moving_soi"], pair["fixed_soi"])}
+    warped = {"identity": pair["moving_soi"]}
+    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
+        warped[name] = model.warp(pair["moving_soi"], linear, coefficients)
+    scores = {f"val/{name}": soft_dice(soi, pair["fixed_soi"]) for name, soi in warped.items()}
     if model.itn is not None:
         scores["val/itn"] = soft_dice(fixed_map, pair["fixed_soi"])
-    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
-        warped = model.warp(pair["moving_soi"], linear, coefficients)
-        scores[f"val/{name}"] = soft_dice(warped, pair["fixed_soi"])
-    return {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}
+    scores = {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}
+    if distance:
+        scores |= {f"val/{name}_asd": _mean_distance(soi, pair["fixed_soi"], distance) for name, soi in warped.items()}
+    return scores
+
+
+def _mean_distance(first: torch.Tensor, second: torch.Tensor, distance: Distance) -> float:
+    """Mean over the channels of maps (1, C, ...) cut at 0.5."""
+    masks = ((maps[0] > 0.5).cpu().numpy() for maps in (first, second))
+    return _mean(distance(*channel) for channel in zip(*masks, strict=True))
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Of the values that are numbers; NaN if there are none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")
+
+
+def native_bfloat16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 itself; a CPU without it imitates it, fifty times slower than float32."""
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported()
+    checks = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
+    return device == "cpu" and any(check() for check in checks if check)
+
+
+def rank() -> int:
+    """Number of this process among those that torchrun has started; 0 when it is alone."""
+    return distributed.get_rank() if _is_distributed() else 0
+
+
+def _is_distributed() -> bool:
+    return distributed.is_available() and distributed.is_initialized()
+
+
+def _distributed(losses: TrainingLosses) -> nn.Module:
+    """The module itself when alone, else with gradients averaged over the processes."""
+    if not _is_distributed():
+        return losses
+    return nn.parallel.DistributedDataParallel(losses, find_unused_parameters=True)
+
+
+def _mean_of_processes(terms: dict[str, torch.Tensor]) -> dict[str, float]:
+    """Loss terms as numbers, the same in every process."""
+    values = torch.stack([term.detach().float() for term in terms.values()])
+    if _is_distributed():
+        distributed.all_reduce(values)
+        values = values / distributed.get_world_size()
+    return dict(zip(terms, values.tolist(), strict=True))

@@ -42,12 +42,21 @@ class CachedPairs:
 
     def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
         """A pair of the training split, each scan with its own augmentation; every draw comes from ``rng``."""
+        return self._pair(*self._draw(rng), rng, plain=False)
+
+    def describe(self, rng: np.random.Generator) -> str:
+        """Image files of the pair that :meth:`random_pair` would draw with this generator."""
+        moving, fixed = (self.file["scans"][key].attrs["image"] for key in self._draw(rng))
+        return f"moving {moving}, fixed {fixed}"
+
+    def _draw(self, rng: np.random.Generator) -> tuple[str, str]:
+        """Keys of a moving and a fixed training scan."""
         if self.pairs:
-            return self._pair(*self.pairs["train"][rng.integers(len(self.pairs["train"]))], rng, plain=False)
+            return self.pairs["train"][rng.integers(len(self.pairs["train"]))]
         scans = self.people["train"]
         moving, person = scans[rng.integers(len(scans))]
         others = [key for key, other in scans if other != person]
-        return self._pair(moving, others[rng.integers(len(others))], rng, plain=False)
+        return moving, others[rng.integers(len(others))]
 
     def channel_energies(self) -> torch.Tensor:
         """Mean square of each channel over the training scans, (C,)."""

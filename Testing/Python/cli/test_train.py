@@ -1,6 +1,11 @@
 """istn train: it learns, leaves what it should, and a resumed run ends where an uninterrupted one does."""
 
 import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,6 +13,7 @@ import pytest
 import torch
 from command import files_in, run
 from ISTNRegistrationLib.cli import train
+from ISTNRegistrationLib.cli.training_outputs import TrainingOutputs
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.losses import training_losses
@@ -24,7 +30,8 @@ def weights(path):
 def test_every_method_trains_and_leaves_checkpoints_that_load(method, ndim, tmp_path):
     study = write_study(tmp_path, ndim, method, steps=3)
     assert run("train", **study, output=tmp_path / "out") == 0
-    assert files_in(tmp_path / "out") == {"cache.h5", "state.pt", "best.h5", "last.h5"}
+    left = {name for name in files_in(tmp_path / "out") if not name.startswith("tensorboard")}
+    assert left == {"cache.h5", "state.pt", "best.h5", "last.h5", "history.csv"}
     for name in ("best.h5", "last.h5"):
         checkpoint = load_checkpoint(tmp_path / "out" / name)
         assert checkpoint.config.method == method
@@ -49,15 +56,15 @@ def test_training_lowers_the_loss_on_people_it_has_not_seen(tmp_path):
 def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, monkeypatch):
     study = write_study(tmp_path)
     assert run("train", **study, output=tmp_path / "whole") == 0
-    after_step = train._after_step
+    after_step = TrainingOutputs.__call__
 
-    def stop_at_four(trainer, *rest):
+    def stop_at_four(outputs, trainer, values):
         if trainer.step == 4:
             raise KeyboardInterrupt
-        after_step(trainer, *rest)
+        after_step(outputs, trainer, values)
 
     with monkeypatch.context() as patch:
-        patch.setattr(train, "_after_step", stop_at_four)
+        patch.setattr(TrainingOutputs, "__call__", stop_at_four)
         assert run("train", **study, output=tmp_path / "halves") == 130
     assert load_checkpoint(tmp_path / "halves" / "last.h5").card["steps"] == 3
     assert run("train", "--resume", **study, output=tmp_path / "halves") == 0
@@ -66,6 +73,76 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, m
         assert first.keys() == second.keys()
         assert all(torch.equal(first[key], second[key]) for key in first)
     assert load_checkpoint(tmp_path / "halves" / "last.h5").card["steps"] == 6
+
+
+def test_a_killed_run_goes_on_to_the_weights_of_an_uninterrupted_one(tmp_path):
+    study = write_study(tmp_path, steps=40)
+    assert run("train", **study, output=tmp_path / "whole") == 0
+    arguments = [f"--{key}={value}" for key, value in study.items()]
+    process = start([sys.executable, "-m", "ISTNRegistrationLib.cli"], *arguments, f"--output={tmp_path / 'killed'}")
+    while not (tmp_path / "killed" / "last.h5").is_file() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert load_checkpoint(tmp_path / "killed" / "last.h5").card["steps"] < 40
+    assert run("train", "--resume", **study, output=tmp_path / "killed") == 0
+    for name in ("last.h5", "best.h5"):
+        first, second = (weights(tmp_path / folder / name) for folder in ("whole", "killed"))
+        assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+def test_two_processes_have_the_losses_of_one_with_the_doubled_batch(tmp_path):
+    study = write_study(tmp_path, steps=6)
+    one = tmp_path / "one.toml"
+    one.write_text(study["config"].read_text().replace("[training]", "[training]\nbatch_size = 2"))
+    assert run("train", **study | {"config": one}, output=tmp_path / "one") == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    arguments = [f"--{key}={value}" for key, value in study.items()]
+    process = start([*torchrun, "-m", "ISTNRegistrationLib.cli"], *arguments, f"--output={tmp_path / 'two'}")
+    assert process.wait(120) == 0
+    histories = [load_checkpoint(tmp_path / name / "last.h5").card["history"] for name in ("one", "two")]
+    for first, second in zip(*histories, strict=True):
+        assert first == pytest.approx(second, rel=1e-4, abs=1e-7)
+
+
+def start(command, *arguments):
+    """`istn train` in a process of its own."""
+    place = Path(train.__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(place), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([*command, "train", *arguments], env=environment, stderr=subprocess.DEVNULL)
+
+
+def test_fine_tuning_starts_from_a_checkpoint_and_the_card_says_so(tmp_path):
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "first") == 0
+    start = tmp_path / "first" / "last.h5"
+    quiet = study["config"].read_text().replace("learning_rate = 5e-3", "learning_rate = 1e-12")
+    (tmp_path / "quiet.toml").write_text(quiet)
+    assert run("train", **study | {"config": tmp_path / "quiet.toml"}, init=start, output=tmp_path / "second") == 0
+    first, second = weights(start), weights(tmp_path / "second" / "last.h5")
+    assert all(torch.allclose(first[key], second[key], atol=1e-6) for key in first)
+    assert load_checkpoint(tmp_path / "second" / "last.h5").card["init"]["sha256"] == load_checkpoint(start).sha256
+
+
+def test_fine_tuning_from_other_networks_names_what_differs(tmp_path, capsys):
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "first") == 0
+    wider = study["config"].read_text().replace("stn_width = 8", "stn_width = 12")
+    (tmp_path / "wider.toml").write_text(wider)
+    init = tmp_path / "first" / "last.h5"
+    assert run("train", **study | {"config": tmp_path / "wider.toml"}, init=init, output=tmp_path / "second") == 2
+    error = capsys.readouterr().err
+    assert "stns.bspline.conv1" in error and "istn info" in error
+    assert not (tmp_path / "second").exists()
+
+
+def test_tensorboard_gets_curves_and_pictures(tmp_path):
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "out") == 0
+    written = events.EventAccumulator(str(tmp_path / "out" / "tensorboard")).Reload().Tags()
+    assert {"loss", "learning rate", "val/bspline", "val/bspline_asd"} <= set(written["scalars"])
+    assert {"pictures/moving", "pictures/fixed map", "pictures/warped map"} <= set(written["images"])
 
 
 def test_another_runs_state_is_not_overwritten(tmp_path, capsys):

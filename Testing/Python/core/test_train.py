@@ -7,6 +7,7 @@ import torch
 from ISTNRegistrationLib.core.augment import AugmentConfig, Augmenter
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
+from ISTNRegistrationLib.core.losses import training_losses
 from ISTNRegistrationLib.core.train import TrainConfig, Trainer
 from networks import blobs, model
 
@@ -20,6 +21,9 @@ class BlobPairs:
     def random_pair(self, rng):
         moving, fixed = (blobs(self.net, float(rng.uniform(-4, 4))) for _ in range(2))
         return {"moving": moving[:, :1], "fixed": fixed[:, :1], "moving_soi": moving, "fixed_soi": fixed}
+
+    def describe(self, rng):
+        return f"blobs {rng.uniform(-4, 4):.3f}"
 
     def channel_energies(self):
         return torch.tensor([0.01, 0.02])
@@ -71,13 +75,48 @@ def test_stns_wait_until_the_itn_sees_structures():
     assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in trainer.model.stns.values())
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step_named():
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_pairs_named():
     net = model(2)
     source = BlobPairs(net)
     good = source.random_pair
     source.random_pair = lambda rng: {k: v * float("nan") for k, v in good(rng).items()}
-    with pytest.raises(InputError, match="step 0.*not finite"):
+    drawn = np.random.default_rng([CONFIG.seed, 0, 0]).uniform(-4, 4)
+    with pytest.raises(InputError, match=f"step 0.*not finite.*blobs {drawn:.3f}"):
         Trainer(net, CONFIG).run(source, lambda trainer, values: None)
+
+
+def test_a_pyramid_larger_than_the_grid_is_named():
+    with pytest.raises(InputError, match="training.pyramid.*up to 20.*got 32"):
+        trained(dataclasses.replace(CONFIG, pyramid=(4, 32)))
+
+
+def test_two_samples_have_the_mean_of_their_losses():
+    net = model(2)
+    first, second = (BlobPairs(net).random_pair(np.random.default_rng(k)) for k in (1, 2))
+    both = {key: torch.cat([first[key], second[key]]) for key in first}
+    alone = [training_losses(net, batch, True, (2,)) for batch in (first, second)]
+    for key, value in training_losses(net, both, True, (2,)).items():
+        assert torch.allclose(value, (alone[0][key] + alone[1][key]) / 2, rtol=1e-5)
+
+
+def test_validation_measures_surfaces_when_it_is_told_how():
+    net = model(2)
+    trainer = Trainer(net, dataclasses.replace(CONFIG, steps=1))
+    trainer.run(
+        BlobPairs(net), lambda trainer, values: None, distance=lambda first, second: float((first ^ second).sum())
+    )
+    pairs = BlobPairs(net).validation_pairs()
+    masks = [[pair[f"{role}_soi"][0] > 0.5 for role in ("moving", "fixed")] for pair in pairs]
+    expected = np.mean([(moving ^ fixed).sum() / len(moving) for moving, fixed in masks])
+    assert trainer.history[0]["val/identity_asd"] == pytest.approx(expected)
+
+
+def test_bfloat16_is_chosen_only_where_the_processor_multiplies_it(monkeypatch):
+    for native in (False, True):
+        for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+            monkeypatch.setattr(torch.cpu, name, lambda native=native: native, raising=False)
+        assert Trainer(model(2), dataclasses.replace(CONFIG, precision="auto")).bfloat16 is native
+    assert Trainer(model(2), dataclasses.replace(CONFIG, precision="float32")).bfloat16 is False
 
 
 def test_a_structure_that_no_scan_has_is_named():

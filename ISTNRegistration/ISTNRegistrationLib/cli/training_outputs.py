@@ -1,0 +1,96 @@
+"""What a training leaves in its folder: state, checkpoints, curves; and the progress bar."""
+
+from __future__ import annotations
+
+import csv
+import platform
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from ..core.checkpoint import save_checkpoint
+from ..core.istn import ISTN
+from ..core.train import Trainer
+from ..data.files import write_atomically
+from ..data.pair_source import CachedPairs
+from .curves import MISSING, Curves
+
+SMOOTHING = 0.95  # of the losses in the progress bar
+
+
+class TrainingOutputs:
+    """Called after every step; every file appears whole or not at all, so that a killed run can go on."""
+
+    def __init__(self, folder: Path, config, trainer: Trainer, source: CachedPairs, started_from: dict) -> None:
+        self.folder, self.config, self.started_from = folder, config, started_from
+        self.curves = Curves(folder / "tensorboard", trainer.step)
+        self.picture_pair = next(iter(source.validation_pairs()))
+        self.running: dict[str, float] = {}
+        self.bar = tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0)
+        if not self.curves.writer:
+            self.bar.write(MISSING)
+        if trainer.best_weights:  # the kill may have come between the state and the checkpoints
+            self._write_checkpoints(trainer)
+
+    def __call__(self, trainer: Trainer, values: dict[str, float]) -> None:
+        """Show the running losses; after a validation write everything."""
+        for name, value in values.items():
+            self.running[name] = SMOOTHING * self.running.get(name, value) + (1 - SMOOTHING) * value
+        self.bar.update()
+        self.bar.set_postfix({name: f"{self.running[name]:.5f}" for name in values if not name.startswith("val/")})
+        self.curves.values(trainer.step, values | {"learning rate": trainer.optimizer.param_groups[0]["lr"]})
+        if "val/identity" not in values:
+            return
+        self.bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
+        self.curves.pictures(trainer.step, trainer.model, self.picture_pair)
+        state = {"trainer": trainer.state(), "config": what_decides(self.config), "init": self.started_from}
+        write_atomically(self.folder / "state.pt", lambda name: torch.save(state, name), "Training state")
+        self._write_checkpoints(trainer)
+
+    def close(self) -> None:
+        """End the bar and the curves."""
+        self.bar.close()
+        self.curves.close()
+
+    def _write_checkpoints(self, trainer: Trainer) -> None:
+        card = model_card(trainer, self.config) | ({"init": self.started_from} if self.started_from else {})
+        save_checkpoint(self.folder / "last.h5", trainer.model, card)
+        best = ISTN(self.config.model)
+        best.load_state_dict(trainer.best_weights)
+        save_checkpoint(self.folder / "best.h5", best, card)
+        write_atomically(self.folder / "history.csv", lambda name: _write_history(name, trainer.history), "History")
+
+
+def what_decides(config) -> dict:
+    """The parts of a configuration that a resumed run must not change."""
+    return {"model": asdict(config.model), "augment": asdict(config.augment), "training": asdict(config.training)}
+
+
+def model_card(trainer: Trainer, config) -> dict:
+    """Provenance that the checkpoint carries."""
+    return {
+        **asdict(config.card),
+        "method": config.model.method,
+        "steps": trainer.step,
+        "seconds": round(trainer.seconds),
+        "seed": config.training.seed,
+        "training": asdict(config.training),
+        "augment": asdict(config.augment),
+        "best": {"step": trainer.best_step, "validation_score": trainer.best_score},
+        "history": trainer.history,
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _write_history(name: str, history: list[dict[str, float]]) -> None:
+    """A row per validation: its scores and that step's losses."""
+    columns = list(dict.fromkeys(key for row in history for key in row))
+    with Path(name).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)
