@@ -23,9 +23,9 @@ from ISTNRegistrationLib.data.images import to_sitk
 class AntsSettings:
     """``iterations`` of SyN per level (coarse to fine); ``metric`` of SyN: mattes or CC; Mattes for the affine."""
 
-    metric: str = "CC"
+    metric: str = "mattes"
     iterations: tuple[int, ...] = (100, 70, 20)
-    radius_or_bins: int = 2
+    radius_or_bins: int = 32
 
 
 @dataclass(frozen=True)
