@@ -17,6 +17,8 @@ COMMANDS = {
     "evaluate": "measure registrations of many pairs with known structures",
     "prepare": "prepare the training data of a configuration",
     "train": "train a model on your own data",
+    "info": "print a checkpoint's card",
+    "convert": "import a checkpoint of the published code",
 }
 BAD_INPUT, INTERRUPTED = 2, 130
 

@@ -54,14 +54,14 @@ def affine_matrix(theta: torch.Tensor, ndim: int, bounds: AffineBounds) -> torch
 def rotation_matrix(angles: torch.Tensor) -> torch.Tensor:
     """Rotations (N, n, n) from angles in radians: (N, 1) in 2-D, (N, 3) about x, y, z in 3-D as R_z R_y R_x."""
     if angles.shape[1] == 1:
-        return _plane_rotation(angles[:, 0], 2, 0, 1)
-    about_x = _plane_rotation(angles[:, 0], 3, 1, 2)
-    about_y = _plane_rotation(angles[:, 1], 3, 2, 0)
-    about_z = _plane_rotation(angles[:, 2], 3, 0, 1)
+        return plane_rotation(angles[:, 0], 2, 0, 1)
+    about_x = plane_rotation(angles[:, 0], 3, 1, 2)
+    about_y = plane_rotation(angles[:, 1], 3, 2, 0)
+    about_z = plane_rotation(angles[:, 2], 3, 0, 1)
     return about_z @ about_y @ about_x
 
 
-def _plane_rotation(angle: torch.Tensor, ndim: int, i: int, j: int) -> torch.Tensor:
+def plane_rotation(angle: torch.Tensor, ndim: int, i: int, j: int) -> torch.Tensor:
     """Rotation from axis i towards axis j: I + sin K + (1 - cos) K², with the generator K (Rodrigues)."""
     generator = torch.zeros(ndim, ndim)
     generator[j, i], generator[i, j] = 1.0, -1.0

@@ -18,7 +18,9 @@ TRANSFORMS = ("rigid", "affine", "bspline")
 ANCHORS = ("center_of_mass", "center")
 NORMALIZATIONS = ("percentile", "none")
 PRESETS = ("default", "published")
-KINDS = ("binary", "distance", "centroid", "landmarks", "centerline", "image")
+CONVENTIONS = ("paper", "published")
+LABEL_KINDS = ("binary", "distance", "centroid")  # drawn from label maps
+KINDS = (*LABEL_KINDS, "landmarks", "centerline", "image")
 MIN_SIZE = 12  # the networks halve the grid two or three times
 
 
@@ -77,16 +79,18 @@ class ModelConfig:
     net: NetConfig = field(default_factory=NetConfig)
     affine: AffineBounds = field(default_factory=AffineBounds)
     bspline: BSplineConfig = field(default_factory=BSplineConfig)
+    convention: str = "paper"  # or published: the transforms of the published code, with its bounds (core/published.py)
 
     def __post_init__(self) -> None:
         _choose("method", self.method, METHODS)
         _choose("grid.anchor", self.grid.anchor, ANCHORS)
         _choose("normalization", self.normalization, NORMALIZATIONS)
         _choose("net.preset", self.net.preset, PRESETS)
+        _choose("convention", self.convention, CONVENTIONS)
         for name in self.transforms:
             _choose("transforms", name, TRANSFORMS)
         for channel in self.channels:
-            _choose("channels.kind", channel.kind, KINDS)
+            _check_channel(channel)
         if not self.transforms or list(self.transforms) != sorted(set(self.transforms), key=TRANSFORMS.index):
             expected = "one or more of " + ", ".join(TRANSFORMS) + ", in this order"
             raise InputError("Configuration key 'transforms'", "wrong order or number", expected, str(self.transforms))
@@ -115,6 +119,16 @@ class ModelConfig:
     def map_channels(self) -> int:
         """Channels of the maps that the STN compares."""
         return len(self.channels) if self.uses_itn else 1
+
+
+def _check_channel(channel: Channel) -> None:
+    _choose("channels.kind", channel.kind, KINDS)
+    if channel.kind in LABEL_KINDS and not channel.labels:
+        expected = "one or more label values"
+        raise InputError("Configuration key 'channels.labels'", "it is empty", expected, channel.name)
+    if not 0 <= channel.width_mm < float("inf"):
+        expected, got = "mm, or 0 for the kind's default", f"{channel.width_mm}"
+        raise InputError("Configuration key 'channels.width_mm'", "it cannot be used", expected, got)
 
 
 def _check_numbers(config: ModelConfig) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from . import bspline, published
 from .affine import affine_matrix
-from .bspline import bases_on_grid, expand, lattice_for
+from .bspline import expand
 from .config import ModelConfig
 from .grid import Grid
 from .itn import build_itn
@@ -27,10 +28,12 @@ class ISTN(nn.Module):
         super().__init__()
         self.config = config
         self.grid = Grid.centered((0.0,) * config.ndim, config.grid.size, config.grid.spacing)
-        self.lattice = lattice_for(self.grid, config.bspline.spacing_mm)
+        self.published = config.convention == "published"
+        splines = published if self.published else bspline
+        self.lattice = splines.lattice_for(self.grid, config.bspline.spacing_mm)
         self.itn = build_itn(config) if config.uses_itn else None
         self.stns = nn.ModuleDict({t: build_stn(config, t, self.grid, self.lattice) for t in config.transforms})
-        for axis, basis in enumerate(bases_on_grid(self.lattice, self.grid)):
+        for axis, basis in enumerate(splines.bases_on_grid(self.lattice, self.grid)):
             self.register_buffer(f"basis{axis}", basis, persistent=False)
         cube = torch.as_tensor(self.grid.cube_to_physical(), dtype=torch.float32)
         self.register_buffer("cube", cube, persistent=False)
@@ -56,10 +59,14 @@ class ISTN(nn.Module):
 
     def linear(self, theta: torch.Tensor) -> torch.Tensor:
         """Matrices (N, n+1, n+1) of rigid or affine theta (N, P)."""
+        if self.published:
+            return self.cube @ published.cube_matrix(theta, self.config.ndim) @ self.cube_inverse
         return affine_matrix(theta, self.config.ndim, self.config.affine)
 
     def coefficients(self, theta: torch.Tensor) -> torch.Tensor:
         """Control points' displacements (N, n, *free) in mm of B-spline theta, bounded by a scaled tanh."""
+        if self.published:
+            return published.control_points_mm(theta, self.grid)
         return torch.tanh(theta) * self.config.bspline.max_displacement_mm
 
     def predictions(self, moving_map: torch.Tensor, fixed_map: torch.Tensor):

@@ -1,25 +1,108 @@
-"""Structures of interest from files, as structure maps on a grid."""
+"""Structures of interest from files, drawn as structure maps on a grid; one channel of the map per Channel."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 import torch
 
-from ..core.config import Channel
+from ..core import soi
+from ..core.config import LABEL_KINDS, Channel
+from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.preprocess import resample
-from ..core.soi import structure_map
+from ..core.soi import Structures
 from ..core.volume import Volume
-from .images import read_image, read_labels
+from .images import read_image, read_labels, to_sitk
+from .markups import is_markups, read_markups
+
+FILES = {"landmarks": "a markups file with points", "centerline": "a markups file with curves", "image": "an image"}
 
 
 def structures_on_grid(path: Path, channels: tuple[Channel, ...], grid: Grid) -> torch.Tensor:
-    """The structure maps of a file on ``grid`` (LPS mm), (1, C, *grid.shape) float32 in [0, 1]."""
-    if channels[0].kind == "image":
-        return resample(_map_image(read_image(path)), grid, np.eye(grid.ndim + 1))
-    return resample(structure_map(read_labels(path), channels), grid, np.eye(grid.ndim + 1))
+    """The structure maps of a file on ``grid`` (LPS mm), (1, C, *grid.shape) float32 in [0, 1].
+
+    Raises:
+        InputError: the file cannot be read, has none of the structures, or does not fit a channel's kind.
+    """
+    return draw(read_structures(path, channels, grid.ndim), channels, grid)
+
+
+def read_structures(path: Path, channels: tuple[Channel, ...], ndim: int) -> Structures:
+    """A label map, an image or a markups file (.mrk.json, .fcsv), as the channels need it."""
+    path = Path(path)
+    if is_markups(path):
+        points, curves = read_markups(path)
+        return Structures(path.name, points=points[:, :ndim], curves=tuple(curve[:, :ndim] for curve in curves))
+    if any(channel.kind in LABEL_KINDS for channel in channels):
+        return Structures(path.name, labels=read_labels(path))
+    return Structures(path.name, image=_map_image(read_image(path)))
+
+
+def draw(structures: Structures, channels: tuple[Channel, ...], grid: Grid) -> torch.Tensor:
+    """The structure maps on ``grid``, (1, C, *grid.shape) float32 in [0, 1]; points and curves exactly, in mm.
+
+    Raises:
+        InputError: none of the structures is there, or a channel's kind needs something else.
+    """
+    if all(channel.kind == "binary" for channel in channels) and structures.labels is not None:
+        return _resampled(soi.structure_map(structures.labels, channels), grid)
+    maps = torch.cat([_channel(structures, channel, grid) for channel in channels], dim=1)
+    if structures.labels is not None and not maps.any():
+        wanted = ", ".join(str(label) for channel in channels for label in channel.labels)
+        raise InputError(f"Structures '{structures.name}'", "none is in view", f"labels {wanted}", "an empty map")
+    return maps
+
+
+def _channel(structures: Structures, channel: Channel, grid: Grid) -> torch.Tensor:
+    """One channel, (1, 1, *grid.shape)."""
+    needed = {"landmarks": structures.points, "centerline": structures.curves or None, "image": structures.image}
+    if needed.get(channel.kind, structures.labels) is None:
+        expected = FILES.get(channel.kind, "a label map")
+        who, what = f"Structures '{structures.name}'", f"channel '{channel.name}' cannot be drawn from it"
+        raise InputError(who, what, f"{expected} for kind {channel.kind}", "another kind of file")
+    if channel.kind == "image":
+        return _resampled(structures.image, grid)
+    if channel.kind == "landmarks":
+        array = soi.gaussians(_chosen(structures.points, channel, structures), grid, soi.width_mm(channel))
+    elif channel.kind == "centerline":
+        array = soi.centerlines(_chosen(structures.curves, channel, structures), grid, soi.width_mm(channel))
+    elif channel.kind == "centroid":
+        array = soi.gaussians(centroids(structures.labels, channel.labels), grid, soi.width_mm(channel))
+    else:
+        return _resampled(_label_map(structures.labels, channel), grid)
+    return torch.from_numpy(array)[None, None]
+
+
+def _chosen(items, channel: Channel, structures: Structures):
+    """Points or curves by their numbers from 1; all if the channel names none."""
+    if max(channel.labels, default=0) > len(items) or min(channel.labels, default=1) < 1:
+        who, got = f"Structures '{structures.name}'", f"numbers 1 to {len(items)}"
+        raise InputError(who, f"channel '{channel.name}' names one that is not there", str(channel.labels), got)
+    return [items[number - 1] for number in channel.labels] if channel.labels else items
+
+
+def centroids(labels: Volume, values: tuple[int, ...]) -> np.ndarray:
+    """LPS mm of the centroid of each label that is there, (P, n)."""
+    found = [np.argwhere(labels.array == value)[:, ::-1].mean(axis=0) for value in values if value in labels.array]
+    return labels.grid.index_to_physical(np.reshape(found, (-1, labels.grid.ndim)))
+
+
+def _label_map(labels: Volume, channel: Channel) -> Volume:
+    """Binary, or the truncated signed distance to the voxels' border, on the label map's own grid."""
+    mask = np.isin(labels.array, channel.labels)
+    if channel.kind == "binary":
+        return Volume(mask.astype(np.float32), labels.grid, labels.name)
+    image = to_sitk(Volume(mask.astype(np.uint8), labels.grid, labels.name))
+    both = [sitk.GetArrayFromImage(sitk.DanielssonDistanceMap(i, True, False, True)) for i in (image, 1 - image)]
+    signed = np.where(mask, -both[1] + 0.5 * min(labels.grid.spacing), both[0] - 0.5 * min(labels.grid.spacing))
+    return Volume(soi.distance_to_map(signed, soi.width_mm(channel)), labels.grid, labels.name)
+
+
+def _resampled(volume: Volume, grid: Grid) -> torch.Tensor:
+    return resample(volume, grid, np.eye(grid.ndim + 1))
 
 
 def _map_image(image: Volume) -> Volume:

@@ -32,7 +32,10 @@ def test_a_configuration_survives_plain_data(ndim):
         ({"bspline": {"spacing_mm": 0.0}}, ["bspline.spacing_mm", "more than 0 mm"]),
         ({"net": {"itn_widths": []}}, ["net.itn_widths", "1 to"]),
         ({"net": {"preset": "published"}}, ["grid.size", "divisible by 4"]),
-        ({"channels": [{"name": "a"}]}, ["channels.labels", "missing"]),
+        ({"channels": [{"name": "a"}]}, ["channels.labels", "empty", "label values"]),
+        ({"channels": [{"name": "a", "labels": [1], "kind": "blob"}]}, ["channels.kind", "centerline"]),
+        ({"channels": [{"name": "a", "labels": [1], "width_mm": -1.0}]}, ["channels.width_mm", "default"]),
+        ({"convention": "old"}, ["convention", "published"]),
     ],
 )
 def test_a_mistake_is_named_with_its_key_and_what_is_allowed(change, words):

@@ -1,0 +1,73 @@
+"""istn info: what a checkpoint is for, where it comes from and how good it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from ..core.checkpoint import Checkpoint, load_checkpoint
+
+CARD = ("title", "data", "license", "credits", "note", "created")
+
+
+def add_parser(commands) -> None:
+    """Add ``info`` to the ``istn`` command."""
+    parser = commands.add_parser("info", help="print a checkpoint's card", description=__doc__)
+    parser.add_argument("checkpoint", help="a shipped name (brain, hippocampus) or a file")
+    parser.add_argument("--json", action="store_true", help="everything, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the card."""
+    checkpoint = load_checkpoint(args.checkpoint)
+    if args.json:
+        whole = {"name": checkpoint.name, "sha256": checkpoint.sha256, "config": asdict(checkpoint.config)}
+        print(json.dumps(whole | {"card": checkpoint.card}, indent=2))
+    else:
+        print("\n".join(f"{title + ':':<13} {text}" for title, text in lines(checkpoint)))
+
+
+def lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    """The card as (title, text)."""
+    config, card = checkpoint.config, checkpoint.card
+    grid = config.grid
+    size = " x ".join(f"{n} x {s:g} mm" for n, s in zip(grid.size, grid.spacing, strict=True))
+    offset = f", offset {list(grid.offset)} mm (LPS)" if grid.offset else ""
+    found = [
+        ("name", f"{checkpoint.name}, SHA-256 {checkpoint.sha256[:16]}"),
+        ("method", f"{config.method}, {config.ndim}-D, transforms {', '.join(config.transforms)}"),
+        ("structures", ", ".join(channel.name for channel in config.channels)),
+        ("grid", f"{size}, anchor {grid.anchor}{offset}"),
+        ("bounds", _bounds(config)),
+        *((key, str(card[key])) for key in CARD if card.get(key)),
+    ]
+    return found + _training(card) + _results(card)
+
+
+def _bounds(config) -> str:
+    if config.convention == "published":
+        return "those of the published code"
+    affine, bspline = config.affine, config.bspline
+    return (
+        f"translation {affine.translation_mm:g} mm, rotation {affine.rotation_deg:g} degrees, "
+        f"B-spline {bspline.max_displacement_mm:g} mm, control points every {bspline.spacing_mm:g} mm"
+    )
+
+
+def _training(card: dict) -> list[tuple[str, str]]:
+    if "steps" not in card:
+        return []
+    best = card.get("best", {})
+    duration = f" in {card['seconds'] / 60:.0f} min" if "seconds" in card else ""
+    score = f", best at step {best['step']} (validation {best['validation_score']:.3f})" if best else ""
+    return [("training", f"{card['steps']} steps{duration}, seed {card['seed']}{score}")]
+
+
+def _results(card: dict) -> list[tuple[str, str]]:
+    results = card.get("results", {})
+    found = []
+    for method, values in results.get("methods", {}).items():
+        found.append((results["split"], f"{method}: Dice {values['dice'][0]:.3f} ± {values['dice'][1]:.3f}"))
+    return found
