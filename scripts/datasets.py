@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
+from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.metrics import dice
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
@@ -22,6 +23,7 @@ from ISTNRegistrationLib.data.surface import surface_distance
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HIPPOCAMPUS_PAIRS = 50
+MARGIN_VOXELS = 20
 SEED = 2026
 Warp = Callable[[Volume, str], np.ndarray]  # a moving volume, "nearest" or "linear", to an array on the fixed grid
 
@@ -41,8 +43,26 @@ class Scan:
 
     @functools.cached_property
     def structures(self) -> Volume:
-        """Label map, or the toy's grey image of its structure."""
-        return read_labels(self.structures_file)
+        """Label map around its structures, or the toy's grey image of its structure."""
+        volume = read_labels(self.structures_file)
+        return volume if volume.grid.ndim == 2 else around_structures(volume)
+
+
+def around_structures(labels: Volume) -> Volume:
+    """The labels' bounding box and MARGIN_VOXELS more: what is warped and measured (a brain has 5 million voxels)."""
+    where = np.argwhere(labels.array > 0)[:, ::-1]
+    low = np.maximum(where.min(axis=0) - MARGIN_VOXELS, 0)
+    high = np.minimum(where.max(axis=0) + MARGIN_VOXELS + 1, labels.grid.size)
+    return crop(labels, low, high)
+
+
+def crop(volume: Volume, low, high) -> Volume:
+    """Voxels ``low`` to ``high`` - 1 (x, y[, z])."""
+    box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
+    matrix = volume.grid.matrix
+    matrix[:-1, -1] = volume.grid.index_to_physical(np.asarray(low, dtype=float))
+    grid = Grid.from_matrix((np.asarray(high) - low).tolist(), matrix)
+    return Volume(np.ascontiguousarray(volume.array[box]), grid, volume.name)
 
 
 Pair = tuple[Scan, Scan]  # fixed, moving

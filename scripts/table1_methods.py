@@ -13,7 +13,7 @@ import numpy as np
 import peers
 import peers_deformable
 import torch
-from datasets import DATA, Dataset, Pair, Warp
+from datasets import DATA, Dataset, Pair, Warp, crop
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.metrics import folded_voxels
@@ -169,20 +169,18 @@ def cropped(dataset: Dataset, volume: Volume) -> Volume:
     middle = volume.grid.physical_to_index(anchor_point(volume, "center_of_mass") + [0.0, -10.0, -27.0])
     half = CROP_MM / np.asarray(volume.grid.spacing)
     low = np.clip(np.floor(middle - half), 0, None).astype(int)
-    high = np.minimum(np.ceil(middle + half) + 1, volume.grid.size).astype(int)
-    box = tuple(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True))
-    matrix = volume.grid.matrix
-    matrix[:-1, -1] = volume.grid.index_to_physical(low)
-    return Volume(volume.array[box], type(volume.grid).from_matrix((high - low).tolist(), matrix), volume.name)
+    return crop(volume, low, np.minimum(np.ceil(middle + half) + 1, volume.grid.size).astype(int))
 
 
-def _pasted(array: np.ndarray, crop: Volume, pair: Pair) -> np.ndarray:
-    """What lies on the crop's grid, put into an array on the fixed image's."""
+def _pasted(array: np.ndarray, image: Volume, pair: Pair) -> np.ndarray:
+    """What a tool has warped to the image's grid, on the grid of the fixed structures (the same voxels, other box)."""
     grid = pair[0].structures.grid
-    first = np.rint(grid.physical_to_index(crop.grid.origin)).astype(int)[::-1]
-    whole = np.zeros(grid.shape, dtype=array.dtype)
-    whole[tuple(slice(f, f + n) for f, n in zip(first, array.shape, strict=True))] = array
-    return whole
+    first = np.rint(grid.physical_to_index(image.grid.origin)).astype(int)[::-1]
+    result = np.zeros(grid.shape, dtype=array.dtype)
+    to = tuple(slice(max(f, 0), min(f + n, m)) for f, n, m in zip(first, array.shape, grid.shape, strict=True))
+    of = tuple(slice(t.start - f, t.stop - f) for t, f in zip(to, first, strict=True))
+    result[to] = array[of]
+    return result
 
 
 def _simpleitk(dataset: Dataset, settings, pair: Pair) -> Iterator[Step]:
