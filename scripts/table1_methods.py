@@ -57,7 +57,7 @@ def methods(dataset: Dataset, runs: Path) -> list[Method]:
     for name in NETWORKS:
         path = runs / f"{dataset.name}-{name}" / "best.h5"
         if path.is_file():
-            found.append(_network(name, load_checkpoint(path)))
+            found.append(network(name, load_checkpoint(path)))
             best = found[-1] if name == "istn-e" else None
             if best:
                 checkpoint = load_checkpoint(path)
@@ -83,7 +83,8 @@ def _warp(transform: SpatialTransform, pair: Pair) -> Warp:
     return lambda volume, order: warp_volume(volume, transform, pair[0].structures.grid, order=order).array
 
 
-def _network(name: str, checkpoint: Checkpoint) -> Method:
+def network(name: str, checkpoint: Checkpoint) -> Method:
+    """A trained method; STN-u and STN-s refine on the images themselves."""
     if not checkpoint.config.uses_itn:
         checkpoint = _stiffer(checkpoint)
     digest = hashlib.sha256(repr(checkpoint.config).encode())

@@ -16,6 +16,7 @@ COMMANDS = {
     "register": "register a moving image to a fixed one",
     "evaluate": "measure registrations of many pairs with known structures",
     "prepare": "prepare the training data of a configuration",
+    "synthesize": "make toy pairs with known answers",
     "train": "train a model on your own data",
     "info": "print a checkpoint's card",
     "convert": "import a checkpoint of the published code",

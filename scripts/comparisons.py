@@ -1,0 +1,56 @@
+"""Data efficiency and corrupted structures: many models of one kind on the same test pairs.
+
+    python scripts/comparisons.py --runs work/runs         what is missing into docs/results_comparisons_pairs.csv
+    python scripts/table1_report.py                        then the tables
+
+The rows are those of scripts/table1.py with the run's name as method; the first PAIRS pairs of each data set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+import paths  # noqa: F401
+
+# isort: split
+import datasets
+import experiments
+import SimpleITK as sitk
+import table1
+import table1_methods
+import torch
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+
+PAIRS = {"hippocampus": 20, "brain": 14}
+
+
+def compared() -> list[experiments.Experiment]:
+    """Every run of part of the people or with spoilt labels, and what it is compared with."""
+    return [
+        e for e in experiments.experiments() if e.dataset in experiments.PEOPLE and e.method in ("stn-s", "istn-e")
+    ] + [e for e in experiments.experiments() if e.dataset == experiments.COARSE and e.method == "istn-i"]
+
+
+def main() -> None:
+    """Measure the runs that there are."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=table1.ROOT / "work" / "runs")
+    parser.add_argument("--output", type=Path, default=table1.ROOT / "docs" / "results_comparisons_pairs.csv")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    for name, count in PAIRS.items():
+        dataset = datasets.datasets()[name]
+        methods = []
+        for experiment in compared():
+            path = args.runs / experiment.name / "best.h5"
+            if experiment.dataset.startswith(name) and path.is_file():
+                method = table1_methods.network(experiment.method, load_checkpoint(path))
+                methods.append(dataclasses.replace(method, key=experiment.name))
+        table1.run(dataset, methods, dataset.pairs("test")[:count], args.output)
+
+
+if __name__ == "__main__":
+    main()

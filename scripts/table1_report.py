@@ -1,0 +1,237 @@
+"""docs/table1.md and docs/comparisons.md from the pairs that scripts/table1.py and scripts/comparisons.py measured.
+
+python scripts/table1_report.py --runs work/runs       (the runs' cards give steps and training time)
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+from collections import defaultdict
+from pathlib import Path
+
+import paths  # noqa: F401
+
+# isort: split
+import experiments
+import table1
+import table1_text
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+
+ROOT = table1.ROOT
+COLUMNS = ("id", "stn-u", "stn-s", "istn-e", "istn-i", "soi", "simpleitk", "ants", "greedy")
+TITLES = dict(
+    zip(COLUMNS, ("Id", "STN-u", "STN-s", "ISTN-e", "ISTN-i", "SoI", "SimpleITK", "ANTs", "Greedy"), strict=True)
+)
+ROWS = {
+    ("affine", "one pass"): ("one pass affine",),
+    ("affine", "refined"): ("affine refined", "affine"),
+    ("B-spline", "one pass"): ("one pass bspline",),
+    ("B-spline", "refined"): ("bspline refined", "bspline"),
+}
+NETWORKS = ("stn-u", "stn-s", "istn-e", "istn-i")
+Scores = dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]]  # (method, stage) to pair to row
+
+
+def load(path: Path) -> Scores:
+    """Rows by method and stage; a later row of a pair replaces an earlier one."""
+    found = defaultdict(dict)
+    for row in table1.read(path):
+        found[row["method"], row["stage"]][row["fixed"], row["moving"]] = row
+    return found
+
+
+def cell(scores: Scores, method: str, row: tuple[str, str]) -> dict[tuple[str, str], dict[str, str]]:
+    """The pairs of a method in a row of Table 1; peers and SoI have one answer, counted as refined."""
+    if method == "id":
+        return scores.get(("id", "initial"), {})
+    stages = ROWS[row] if method in NETWORKS or row[1] == "refined" else ()
+    if method in NETWORKS:
+        stages = stages[:1]
+    return next((scores[method, stage] for stage in stages if (method, stage) in scores), {})
+
+
+def spread(rows: dict, column: str, digits: int = 3) -> str:
+    """Mean ± standard deviation over the pairs; a dash if there are none."""
+    values = [float(row[column]) for row in rows.values() if row[column] not in ("", "nan")]
+    if not values:
+        return "-"
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+
+
+def markdown(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def paper_table(scores: Scores, column: str) -> str:
+    """Rows and columns of the paper's Table 1, means only."""
+    rows = []
+    for row in ROWS:
+        values = [spread(cell(scores, method, row), column).split(" ")[0] for method in COLUMNS]
+        rows.append([" ".join(row), *values])
+    return markdown(["", *TITLES.values()], rows)
+
+
+def whole_table(scores: Scores) -> str:
+    """Every number: mean ± sd, pairs, seconds, folded voxels."""
+    columns = {"dice": 3, "asd": 2, "hd95": 2, "whole_dice": 3, "whole_asd": 2, "whole_average_hausdorff": 3}
+    rows = []
+    for row in ROWS:
+        for method in COLUMNS:
+            pairs = cell(scores, method, row)
+            if not pairs or (method == "id" and row != ("affine", "one pass")):
+                continue
+            seconds = statistics.median(float(r["seconds"]) for r in pairs.values())
+            name = TITLES[method] + ("" if method == "id" else ", " + " ".join(row if method in NETWORKS else row[:1]))
+            numbers = [spread(pairs, column, digits) for column, digits in columns.items()]
+            folded = spread(pairs, "folded", 0).split(" ")[0]
+            rows.append([name, str(len(pairs)), *numbers, folded, f"{seconds:.2f}"])
+    heads = ["Dice", "ASD", "HD95", "whole: Dice", "ASD", "average Hausdorff"]
+    return markdown(["method", "n", *heads, "folded", "s"], rows)
+
+
+def difference(first: dict, second: dict, column: str = "dice") -> tuple[float, str] | None:
+    """Paired mean difference and the sentence about it."""
+    common = sorted(set(first) & set(second))
+    if len(common) < 2:
+        return None
+    gains = [float(first[pair][column]) - float(second[pair][column]) for pair in common]
+    mean, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
+    return mean, f"{mean:+.3f} ± {error:.3f} ({sum(g > 0 for g in gains)} of {len(common)} pairs)"
+
+
+def findings(scores: Scores) -> str:
+    """The paper's findings, each with its paired differences of Dice and what they say."""
+    rows = []
+    for kind in ("affine", "B-spline"):
+        get = lambda method, step, kind=kind: cell(scores, method, (kind, step))  # noqa: E731
+        best_stn = max(("stn-u", "stn-s"), key=lambda m: _mean(get(m, "refined")))
+        best_istn = max(("istn-e", "istn-i"), key=lambda m: _mean(get(m, "refined")))
+        compared = [
+            ("one-pass ISTN-e above STN-s", get("istn-e", "one pass"), get("stn-s", "one pass")),
+            ("one-pass ISTN-i above STN-s", get("istn-i", "one pass"), get("stn-s", "one pass")),
+            *((f"refinement helps {TITLES[m]}", get(m, "refined"), get(m, "one pass")) for m in NETWORKS),
+            (
+                f"refined {TITLES[best_istn]} above refined {TITLES[best_stn]}",
+                get(best_istn, "refined"),
+                get(best_stn, "refined"),
+            ),
+            *(
+                (f"refined {TITLES[best_istn]} above {TITLES[p]}", get(best_istn, "refined"), get(p, "refined"))
+                for p in COLUMNS[6:]
+            ),
+            ("STN-s minus STN-u, one pass", get("stn-s", "one pass"), get("stn-u", "one pass")),
+            ("STN-s minus STN-u, refined", get("stn-s", "refined"), get("stn-u", "refined")),
+            ("explicit minus implicit, refined", get("istn-e", "refined"), get("istn-i", "refined")),
+        ]
+        for title, first, second in compared:
+            found = difference(first, second)
+            if found:
+                verdict = "-" if "minus" in title else ("holds" if found[0] > 0 else "does not hold")
+                rows.append([kind, title, found[1], verdict])
+    return markdown(["", "finding", "paired difference of Dice, mean ± SE", "here"], rows)
+
+
+def _mean(rows: dict) -> float:
+    return statistics.mean(float(row["dice"]) for row in rows.values()) if rows else -1.0
+
+
+def training_table(name: str, runs: Path) -> str:
+    """Steps and time of each method's training."""
+    rows = []
+    for method in NETWORKS:
+        path = runs / f"{name}-{method}" / "best.h5"
+        if path.is_file():
+            card = load_checkpoint(path).card
+            rows.append([TITLES[method], str(card["training"]["steps"]), training_minutes(path.parent, card)])
+    return markdown(["method", "steps", "minutes, one core beside other jobs"], rows)
+
+
+def training_minutes(folder: Path, card: dict) -> str:
+    """From the folder's seconds.csv, else from the card."""
+    path = folder / "seconds.csv"
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            return f"{int(next(csv.DictReader(file))['seconds']) / 60:.0f}"
+    return f"{card['seconds'] / 60:.0f}" if "seconds" in card else "-"
+
+
+def efficiency_table(scores: Scores) -> str:
+    """Dice by the number of training people."""
+    rows = []
+    for dataset, counts in experiments.PEOPLE.items():
+        for method in ("stn-s", "istn-e"):
+            for people in (*counts, 0):
+                name = experiments.Experiment(dataset, method, people).name
+                numbers = [spread(scores.get((name, stages[0]), {}), "dice") for stages in ROWS.values()]
+                if any(number != "-" for number in numbers):
+                    rows.append([dataset, TITLES[method], str(people or "all"), *numbers])
+    return markdown(["data", "method", "people", *(" ".join(row) for row in ROWS)], rows)
+
+
+def corruption_table(scores: Scores) -> str:
+    """Dice by what was done to the training labels."""
+    rows = []
+    for kind in ("", *experiments.corrupted.KINDS):
+        for method in ("istn-e", "istn-i"):
+            name = experiments.Experiment(experiments.COARSE, method, 0, kind).name
+            numbers = [spread(scores.get((name, stages[0]), {}), "dice") for stages in ROWS.values()]
+            if any(number != "-" for number in numbers):
+                rows.append([kind or "clean", TITLES[method], *numbers])
+    return markdown(["training labels", "method", *(" ".join(row) for row in ROWS)], rows)
+
+
+def corruption_losses(scores: Scores) -> str:
+    """What each kind of spoiling costs ISTN-e and ISTN-i, paired over the test pairs."""
+    rows = []
+    for kind in experiments.corrupted.KINDS:
+        for row, stages in ROWS.items():
+            losses = []
+            for method in ("istn-e", "istn-i"):
+                clean, spoilt = (experiments.Experiment(experiments.COARSE, method, 0, k).name for k in ("", kind))
+                losses.append(difference(scores.get((spoilt, stages[0]), {}), scores.get((clean, stages[0]), {})))
+            if all(losses):
+                better = "implicit" if losses[1][0] > losses[0][0] else "explicit"
+                rows.append([kind, " ".join(row), losses[0][1], losses[1][1], better])
+    return markdown(
+        ["training labels", "", "ISTN-e: change of Dice", "ISTN-i: change of Dice", "holds up better"], rows
+    )
+
+
+def main() -> None:
+    """Write the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=Path, default=ROOT / "work" / "runs")
+    args = parser.parse_args()
+    parts = [table1_text.HEAD]
+    for name, text in table1_text.DATASETS.items():
+        scores = load(ROOT / "docs" / f"results_{name}_pairs.csv")
+        if scores:
+            parts += [
+                text,
+                "**Dice**\n\n" + paper_table(scores, "dice"),
+                "**True ASD**\n\n" + paper_table(scores, "asd"),
+            ]
+            parts += [
+                "### Do the paper's findings hold here?",
+                findings(scores),
+                "### Every number",
+                whole_table(scores),
+            ]
+            parts += ["### Training", training_table(name, args.runs)]
+    (ROOT / "docs" / "table1.md").write_text("\n\n".join([*parts, table1_text.TAIL]), encoding="utf-8")
+    scores = load(ROOT / "docs" / "results_comparisons_pairs.csv")
+    tables = {
+        "efficiency": efficiency_table(scores),
+        "corruption": corruption_table(scores),
+        "losses": corruption_losses(scores),
+    }
+    (ROOT / "docs" / "comparisons.md").write_text(table1_text.COMPARISONS.format(**tables), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
