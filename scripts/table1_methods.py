@@ -68,7 +68,7 @@ def methods(dataset: Dataset, runs: Path) -> list[Method]:
 
 def _identity(dataset: Dataset, pair: Pair) -> Iterator[Step]:
     transform = SpatialTransform(start(dataset, pair))
-    yield Step("initial", 0.0, _warp(transform, pair), 0)
+    yield Step("initial", 0.0, warp_with(transform, pair), 0)
 
 
 def start(dataset: Dataset, pair: Pair) -> np.ndarray:
@@ -79,21 +79,22 @@ def start(dataset: Dataset, pair: Pair) -> np.ndarray:
     return matrix
 
 
-def _warp(transform: SpatialTransform, pair: Pair) -> Warp:
+def warp_with(transform: SpatialTransform, pair: Pair) -> Warp:
+    """Warps moving volumes onto the grid of the fixed structures."""
     return lambda volume, order: warp_volume(volume, transform, pair[0].structures.grid, order=order).array
 
 
 def network(name: str, checkpoint: Checkpoint) -> Method:
     """A trained method; STN-u and STN-s refine on the images themselves."""
     if not checkpoint.config.uses_itn:
-        checkpoint = _stiffer(checkpoint)
+        checkpoint = stiffer(checkpoint)
     digest = hashlib.sha256(repr(checkpoint.config).encode())
     for tensor in checkpoint.model.state_dict().values():
         digest.update(tensor.numpy().tobytes())
     return Method(name, _version(digest.hexdigest()), lambda pair: _register(checkpoint, pair))
 
 
-def _stiffer(checkpoint: Checkpoint) -> Checkpoint:
+def stiffer(checkpoint: Checkpoint) -> Checkpoint:
     """Refining on images folds space where nothing guides it; more bending energy keeps it whole."""
     bspline = dataclasses.replace(checkpoint.config.bspline, bending_weight=IMAGE_BENDING_WEIGHT)
     config = dataclasses.replace(checkpoint.config, bspline=bspline)
@@ -115,7 +116,7 @@ def _steps(result: RegistrationResult, seconds: float, pair: Pair, title: str = 
     for stage in result.stages[1:]:
         common += stage.seconds
         folded = folded_voxels(stage.transform, pair[0].structures.grid)
-        yield Step(title + stage.name, common, _warp(stage.transform, pair), folded)
+        yield Step(title + stage.name, common, warp_with(stage.transform, pair), folded)
 
 
 def _best_case(dataset: Dataset, checkpoint: Checkpoint, pair: Pair) -> Iterator[Step]:
@@ -189,10 +190,10 @@ def _simpleitk(dataset: Dataset, settings, pair: Pair) -> Iterator[Step]:
     mask = read_labels(DATA / "brain" / "masks" / fixed.image_file.name) if dataset.name == "brain" else None
     began = time.perf_counter()
     affine = peers.register_affine(fixed.image, moving.image, mask, settings[0])
-    yield Step("affine", time.perf_counter() - began, _warp(affine, pair), 0)
+    yield Step("affine", time.perf_counter() - began, warp_with(affine, pair), 0)
     bspline = peers.register_bspline(fixed.image, moving.image, mask, affine, settings[1])
     seconds = time.perf_counter() - began
-    yield Step("bspline", seconds, _warp(bspline, pair), folded_voxels(bspline, fixed.structures.grid))
+    yield Step("bspline", seconds, warp_with(bspline, pair), folded_voxels(bspline, fixed.structures.grid))
 
 
 def _version(*parts) -> str:

@@ -25,8 +25,8 @@ refined): affine STN-u 0.909, STN-s 0.911, ISTN-e 0.969, ISTN-i 0.968, best case
 
 Medical Segmentation Decathlon, `develop-test`: 50 ordered pairs of different people drawn with a fixed seed from 33
 scans of 25 people, 1 mm. *Dice*, *ASD*: mean of head and body with tail; *whole*: both as one mask. The published code
-on other pairs and crops of the same data (../shared/baseline.md; whole, refined): affine ISTN-e 0.724, ISTN-i 0.649, best case
-0.834; B-spline ISTN-e 0.706, best case 0.902; ANTs SyN 0.762, deformable Greedy 0.808.""",
+on other pairs and crops of the same data (../shared/baseline.md; whole, refined): affine ISTN-e 0.724, ISTN-i 0.649,
+best case 0.834; B-spline ISTN-e 0.706, best case 0.902; ANTs SyN 0.762, deformable Greedy 0.808.""",
     "brain": """## brain
 
 MICCAI 2012 brains, `develop-test`: 28 ordered pairs of different people. Trained with
