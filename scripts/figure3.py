@@ -1,4 +1,4 @@
-"""Figure 3 of the paper: what the ITN shows over the course of implicit training, for masks and for landmarks (synth2d).
+"""Figure 3 of the paper: the ITN's map over the course of implicit training, for masks and for landmarks (synth2d).
 
 python scripts/figure3.py        trains two ISTN-i models of 1000 steps, a few minutes each
 """

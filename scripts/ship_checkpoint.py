@@ -1,8 +1,10 @@
 """Put a trained checkpoint into the module's Resources/Models, its measured results in the card, and a page to read.
 
     python scripts/ship_checkpoint.py work/brain/best.h5 --name brain --results docs/results_pairs.csv
+    python scripts/ship_checkpoint.py work/runs/hippocampus-istn-e/best.h5 --name hippocampus \\
+        --results docs/results_hippocampus_pairs.csv --method istn-e
 
-The results must be of these weights: scripts/results.py gives rows a version that depends on them, and skips no other.
+The results must be of these weights: of scripts/results.py, or of scripts/table1.py with --method.
 """
 
 from __future__ import annotations
@@ -21,6 +23,13 @@ from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint
 
 MODELS = ROOT / "ISTNRegistration" / "Resources" / "Models"
 MEASURES = ("dice", "asd_mm", "union_dice", "union_asd_mm")
+TABLE1 = {"asd_mm": "asd", "union_dice": "whole_dice", "union_asd_mm": "whole_asd"}
+STAGES = {
+    "one pass affine": "affine, one pass",
+    "affine refined": "affine, refined",
+    "one pass bspline": "B-spline, one pass",
+    "bspline refined": "B-spline, refined",
+}
 
 
 def main() -> None:
@@ -29,22 +38,25 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--results", type=Path, help="per-pair CSV of scripts/results.py")
+    parser.add_argument("--method", help="the column of Table 1 that this checkpoint is")
     parser.add_argument("--note", default="", help="anything about the training that a user must know")
     args = parser.parse_args()
     checkpoint = load_checkpoint(args.checkpoint)
     card = checkpoint.card | {"note": args.note}
     if args.results:
-        card["results"] = {"split": "develop-test", "methods": summary(args.results)}
+        card["results"] = {"split": "develop-test", "methods": summary(args.results, args.method)}
     save_checkpoint(MODELS / f"{args.name}.h5", checkpoint.model, card)
     (MODELS / f"{args.name}.md").write_text(page(args.name, checkpoint.config, card), encoding="utf-8", newline="\n")
 
 
-def summary(path: Path) -> dict:
-    """Mean and standard deviation over the pairs, per ISTN method and measure."""
+def summary(path: Path, column: str | None) -> dict:
+    """Mean and standard deviation over the pairs, per ISTN method (or stage of a column of Table 1) and measure."""
     rows = defaultdict(list)
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["method"].startswith("istn"):
+            if column and row["method"] == column and row["stage"] in STAGES:
+                rows[STAGES[row["stage"]]].append(row | {key: row[name] for key, name in TABLE1.items()})
+            elif not column and row["method"].startswith("istn"):
                 rows[row["method"]].append(row)
     return {method: _measures(values) for method, values in rows.items()}
 
@@ -79,13 +91,17 @@ def page(name: str, config, card: dict) -> str:
 def _results(card: dict) -> list[str]:
     if "results" not in card:
         return []
-    head = ["method", "pairs", "Dice, 15 structures", "ASD mm", "Dice, union", "ASD mm, union"]
+    head = ["method", "pairs", "Dice, mean of the structures", "ASD mm", "Dice, union", "ASD mm, union"]
     lines = ["", "## Results on develop-test (mean ± sd over the pairs)", "", "| " + " | ".join(head) + " |"]
     lines.append("|" + "---|" * len(head))
     for method, values in card["results"]["methods"].items():
         cells = [f"{values[key][0]:.3f} ± {values[key][1]:.3f}" for key in MEASURES]
         lines.append(f"| {method} | {values['pairs']} | " + " | ".join(cells) + " |")
-    return [*lines, "", "Measured by `scripts/results.py`; the whole table is in `docs/results.md`."]
+    return [
+        *lines,
+        "",
+        "Measured by `scripts/results.py` or `scripts/table1.py`; whole tables: `docs/results.md`, `docs/table1.md`.",
+    ]
 
 
 if __name__ == "__main__":
