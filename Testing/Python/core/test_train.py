@@ -60,6 +60,27 @@ def test_training_lowers_the_loss_and_keeps_the_best_weights(precision):
     assert set(trainer.best_weights) == set(trainer.model.state_dict())
 
 
+@pytest.mark.parametrize("method", ["stn-u", "stn-s", "istn-e", "istn-i"])
+@pytest.mark.parametrize("transforms", [("rigid",), ("rigid", "bspline")])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_every_method_trains_rigid_transforms_too(method, transforms, ndim):
+    net = model(ndim, method=method, transforms=transforms)
+    before = [stn.head.weight.detach().clone() for stn in net.stns.values()]
+    trainer = Trainer(net, dataclasses.replace(CONFIG, steps=2, itn_first_steps=0, balance_channels=False))
+    trainer.run(BlobPairs(net), lambda trainer, values: None)
+    after = [stn.head.weight for stn in net.stns.values()]
+    assert not any(torch.equal(first, second) for first, second in zip(before, after, strict=True))
+    assert all(np.isfinite(value) for value in trainer.history[-1].values())
+
+
+def test_an_implicit_itn_learns_first_with_the_identity():
+    net = model(2, method="istn-i")
+    trainer = Trainer(net, dataclasses.replace(CONFIG, steps=2, itn_first_steps=2, validate_every=2))
+    trainer.run(BlobPairs(net), lambda trainer, values: None)
+    assert set(trainer.history[-1]) >= {"i", "loss"} and "affine/s" not in trainer.history[-1]
+    assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in net.stns.values())
+
+
 def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
     whole, losses, states = trained(until=6)
     torch.save(states[0], tmp_path / "state.pt")
