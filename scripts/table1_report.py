@@ -68,11 +68,16 @@ def markdown(heads: list[str], rows: list[list[str]]) -> str:
 
 
 def paper_table(scores: Scores, column: str) -> str:
-    """Rows and columns of the paper's Table 1, means only."""
+    """Rows and columns of the paper's Table 1: means over the pairs that all four networks have; (n) where fewer."""
     rows = []
     for row in ROWS:
-        values = [spread(cell(scores, method, row), column).split(" ")[0] for method in COLUMNS]
-        rows.append([" ".join(row), *values])
+        common = set.intersection(*(set(cell(scores, method, row)) for method in NETWORKS))
+        values = []
+        for method in COLUMNS:
+            pairs = {key: value for key, value in cell(scores, method, row).items() if key in common}
+            mean = spread(pairs, column).split(" ")[0]
+            values.append(mean if len(pairs) in (0, len(common)) else f"{mean} ({len(pairs)})")
+        rows.append([f"{' '.join(row)}, {len(common)} pairs", *values])
     return markdown(["", *TITLES.values()], rows)
 
 
@@ -94,14 +99,14 @@ def whole_table(scores: Scores) -> str:
     return markdown(["method", "n", *heads, "folded", "s"], rows)
 
 
-def difference(first: dict, second: dict, column: str = "dice") -> tuple[float, str] | None:
-    """Paired mean difference and the sentence about it."""
+def difference(first: dict, second: dict, column: str = "dice") -> tuple[float, float, str] | None:
+    """Paired mean difference, its standard error, and the sentence about them."""
     common = sorted(set(first) & set(second))
     if len(common) < 2:
         return None
     gains = [float(first[pair][column]) - float(second[pair][column]) for pair in common]
     mean, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
-    return mean, f"{mean:+.3f} ± {error:.3f} ({sum(g > 0 for g in gains)} of {len(common)} pairs)"
+    return mean, error, f"{mean:+.3f} ± {error:.3f} ({sum(g > 0 for g in gains)} of {len(common)} pairs)"
 
 
 def findings(scores: Scores) -> str:
@@ -131,9 +136,15 @@ def findings(scores: Scores) -> str:
         for title, first, second in compared:
             found = difference(first, second)
             if found:
-                verdict = "-" if "minus" in title else ("holds" if found[0] > 0 else "does not hold")
-                rows.append([kind, title, found[1], verdict])
+                rows.append([kind, title, found[2], "-" if "minus" in title else verdict(*found[:2])])
     return markdown(["", "finding", "paired difference of Dice, mean ± SE", "here"], rows)
+
+
+def verdict(mean: float, error: float) -> str:
+    """In words; a difference of less than two standard errors says nothing."""
+    if abs(mean) < 2 * error:
+        return "undecided"
+    return "holds" if mean > 0 else "does not hold"
 
 
 def _mean(rows: dict) -> float:
@@ -196,7 +207,7 @@ def corruption_losses(scores: Scores) -> str:
                 losses.append(difference(scores.get((spoilt, stages[0]), {}), scores.get((clean, stages[0]), {})))
             if all(losses):
                 better = "implicit" if losses[1][0] > losses[0][0] else "explicit"
-                rows.append([kind, " ".join(row), losses[0][1], losses[1][1], better])
+                rows.append([kind, " ".join(row), losses[0][2], losses[1][2], better])
     return markdown(
         ["training labels", "", "ISTN-e: change of Dice", "ISTN-i: change of Dice", "holds up better"], rows
     )

@@ -10,8 +10,9 @@ refine on the images (bending weight 0.3, see scripts/results_methods.py). Simpl
 (affine, deformable) stand in the refined rows; settings in scripts/peers*.py, chosen on a few develop-val pairs.
 *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what the published code calls ASD: ITK's
 average Hausdorff distance over filled masks. *Folded*: voxels around the structures with a Jacobian determinant of 0 or
-less (ANTs' and Greedy's fields were not read). Mean ± standard deviation over the pairs, which share scans; *s*: median
-seconds a pair, one thread of a machine of 2 cores (AVX2, no GPU) that other jobs kept busy: not a benchmark."""
+less (ANTs' and Greedy's fields were not read). *undecided*: less than two standard errors.
+Mean ± standard deviation over the pairs, which share scans; *s*: median seconds a pair, one thread of a machine of 2
+cores (AVX2, no GPU) that other jobs kept busy: not a benchmark."""
 
 DATASETS = {
     "synth2d": """## synth2d: the paper's toy
