@@ -28,9 +28,7 @@ PAIRS = {"hippocampus": 20, "brain": 14}
 
 def compared() -> list[experiments.Experiment]:
     """Every run of part of the people or with spoilt labels, and what it is compared with."""
-    return [
-        e for e in experiments.experiments() if e.dataset in experiments.PEOPLE and e.method in ("stn-s", "istn-e")
-    ] + [e for e in experiments.experiments() if e.dataset == experiments.COARSE and e.method == "istn-i"]
+    return [e for e in experiments.experiments() if e.dataset in experiments.PEOPLE and e.method != "stn-u"]
 
 
 def main() -> None:
