@@ -1,0 +1,79 @@
+"""One computation at a time in a thread of its own, while the window stays alive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+from ..core.errors import RegistrationCancelled
+
+PAUSE_S = 0.02
+
+
+class BackgroundRun:
+    """Runs ``work(report)`` in a worker thread; what it reports arrives in the main thread.
+
+    Slicer's main thread holds Python's lock while Qt waits for events, so a worker only runs while the main thread
+    sleeps in Python. Hence a loop here (join for ``PAUSE_S``, deliver reports, let Qt handle events) and no timer.
+    Worker code must not touch the scene; ``onReport`` may.
+    """
+
+    def __init__(self) -> None:
+        self._reports: queue.SimpleQueue = queue.SimpleQueue()
+        self._stopped = self._cancelled = False
+        self._result = self._error = None
+
+    def stop(self) -> None:
+        """End soon and keep the best so far."""
+        self._stopped = True
+
+    def cancel(self) -> None:
+        """End soon and leave nothing."""
+        self._cancelled = True
+
+    @property
+    def ending(self) -> bool:
+        """Whether it was asked to stop or cancel."""
+        return self._stopped or self._cancelled
+
+    def report(self, message) -> bool:
+        """For the worker: hand a message to the main thread; False when the run shall stop.
+
+        Raises:
+            RegistrationCancelled: the run was cancelled.
+        """
+        self._reports.put(message)
+        if self._cancelled:
+            raise RegistrationCancelled("The registration was cancelled")
+        return not self._stopped
+
+    def execute(self, work: Callable, onReport: Callable, processEvents: Callable):
+        """Return what ``work`` returns, or raise what it raises; an error of ``onReport`` cancels it first."""
+        thread = threading.Thread(target=self._work, args=(work,), name="ISTN registration", daemon=True)
+        thread.start()
+        try:
+            while thread.is_alive():
+                thread.join(PAUSE_S)
+                self._deliver(onReport)
+                processEvents()
+            self._deliver(onReport)
+        except BaseException:
+            self.cancel()
+            thread.join()
+            raise
+        if self._error is not None:
+            raise self._error
+        if self._cancelled:
+            raise RegistrationCancelled("The registration was cancelled")
+        return self._result
+
+    def _work(self, work) -> None:
+        try:
+            self._result = work(self.report)
+        except BaseException as error:  # noqa: BLE001  whatever it is, the main thread raises it again
+            self._error = error
+
+    def _deliver(self, onReport) -> None:
+        while not self._reports.empty():
+            onReport(self._reports.get())

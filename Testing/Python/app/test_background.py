@@ -1,0 +1,63 @@
+"""A computation in its own thread: reports arrive in the main one; stop, cancel and errors end it well."""
+
+import threading
+
+import pytest
+from ISTNRegistrationLib.app.background import BackgroundRun
+from ISTNRegistrationLib.core.errors import RegistrationCancelled
+
+
+def nothing(*_):
+    pass
+
+
+def count(limit, report):
+    done = 0
+    while done < limit and report(done):
+        done += 1
+        threading.Event().wait(0.002)
+    return done
+
+
+def test_the_work_runs_elsewhere_and_its_reports_arrive_here_in_order():
+    here, where, seen = threading.get_ident(), [], []
+    run = BackgroundRun()
+
+    def work(report):
+        where.append(threading.get_ident())
+        return count(5, report)
+
+    assert run.execute(work, lambda message: seen.append((message, threading.get_ident())), nothing) == 5
+    assert where[0] != here and seen == [(k, here) for k in range(5)]
+
+
+def test_the_window_is_kept_alive_meanwhile():
+    beats = []
+    BackgroundRun().execute(lambda report: count(50, report), nothing, lambda: beats.append(1))
+    assert len(beats) > 1
+
+
+def test_stop_keeps_what_there_is_and_cancel_does_not():
+    run = BackgroundRun()
+    assert run.execute(lambda report: count(1000, report), lambda k: run.stop() if k == 3 else None, nothing) < 1000
+    run = BackgroundRun()
+    with pytest.raises(RegistrationCancelled):
+        run.execute(lambda report: count(1000, report), lambda k: run.cancel() if k == 3 else None, nothing)
+
+
+def test_a_cancel_that_comes_after_the_last_report_counts_too():
+    run = BackgroundRun()
+    with pytest.raises(RegistrationCancelled):
+        run.execute(lambda report: threading.Event().wait(0.1), nothing, run.cancel)
+
+
+def test_errors_of_the_work_and_of_the_listener_arrive():
+    def fail(*_):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        BackgroundRun().execute(fail, nothing, nothing)
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="no"):
+        BackgroundRun().execute(lambda report: count(1000, report), fail, nothing)
+    assert threading.active_count() == before
