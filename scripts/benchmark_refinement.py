@@ -73,7 +73,7 @@ def refine_ours(model: ISTN, transform: str, images: Images, mode: str, iteratio
         return {"maps": mapped - began, "refinement": time.perf_counter() - mapped}, refined, pair
 
 
-def _go_on(_iteration: int, _loss: float) -> None:
+def _go_on(_iteration: int, _loss: float, _theta) -> None:
     """Nobody wants to stop."""
 
 

@@ -16,7 +16,8 @@ from ..core.refine import MODES
 from ..core.register import DEVICES, RegisterOptions, RegistrationResult, register_pair
 from ..core.transform import SpatialTransform
 from ..core.volume import Volume
-from ..data.images import read_image, write_image
+from ..core.warp import masked
+from ..data.images import read_image, read_labels, write_image
 from ..data.initial import resolve_initial
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.report import registration_report, stage_table, write_report
@@ -34,6 +35,10 @@ def add_parser(commands) -> None:
     parser = commands.add_parser("register", help="register a moving image to a fixed one", description=__doc__)
     parser.add_argument("--fixed", required=True, type=Path, help="image that stays; any format SimpleITK reads")
     parser.add_argument("--moving", required=True, type=Path, help="image that is registered to it")
+    for role in ("fixed", "moving"):
+        parser.add_argument(
+            f"--{role}-mask", type=Path, help=f"label map: only where it is above 0, the {role} image counts"
+        )
     add_method_arguments(parser)
     parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
     parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
@@ -64,9 +69,12 @@ def run(args: argparse.Namespace) -> None:
     check_distinct(output_files(args, checkpoint), input_files(args))
     checkpoint.check_transform(args.transform)
     fixed, moving = read_image(args.fixed), read_image(args.moving)
+    seen = [masked(i, read_labels(m)) if m else i for i, m in ((fixed, args.fixed_mask), (moving, args.moving_mask))]
     with StageBars() as bars:
-        result = register_pair(fixed, moving, checkpoint, options_for(args, fixed, moving), bars)
+        result = register_pair(*seen, checkpoint, options_for(args, *seen), bars)
     print(stage_table(result.stages))
+    if result.kept != result.stages[-1].name:
+        print(f"kept: {result.kept}, because the structures agreed better there")
     write_outputs(args, (fixed, moving), checkpoint, result)
 
 
@@ -105,8 +113,9 @@ def output_files(args: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, 
 
 def input_files(args: argparse.Namespace) -> dict[str, Path]:
     """Every file that is read, by its option."""
-    options = ("fixed", "moving", "checkpoint", "initial")
-    return {f"--{key}": path for key in options if (path := Path(getattr(args, key))).is_file()}
+    options = ("fixed", "moving", "fixed_mask", "moving_mask", "checkpoint", "initial")
+    paths = {f"--{key.replace('_', '-')}": Path(getattr(args, key) or "") for key in options}
+    return {key: path for key, path in paths.items() if path.is_file()}
 
 
 def write_outputs(args, images: tuple[Volume, Volume], checkpoint: Checkpoint, result: RegistrationResult) -> None:

@@ -17,7 +17,7 @@ from .istn import ISTN, identity
 from .losses import weighted_mse
 from .warp import affine_positions, sample
 
-OnIteration = Callable[[int, float], "bool | None"]
+OnIteration = Callable[[int, float, torch.Tensor], "bool | None"]
 MODES = ("none", "weights", "theta")
 LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
@@ -73,7 +73,7 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
 
     Args:
         mode: ``weights`` updates a copy of the STN, as in the paper; ``theta`` updates the parameters themselves.
-        on_iteration: called with the iteration and its loss; False stops and keeps the best so far.
+        on_iteration: called with the iteration, its loss and its theta; False stops and keeps the best so far.
     """
     objective, given = Objective(pair), start
     with torch.no_grad():
@@ -132,7 +132,7 @@ def _minimise(predict, objective, update, iterations: int, on_iteration) -> tupl
             best_loss, best = losses[-1], theta.detach().clone()
         if losses[-1] < mark * (1 - MIN_IMPROVEMENT):
             mark, marked_at = losses[-1], iteration
-        stop = on_iteration(iteration, losses[-1]) is False
+        stop = on_iteration(iteration, losses[-1], theta.detach()) is False
         if stop or iteration == iterations or iteration - marked_at >= PATIENCE:
             break
         update(loss, iteration)

@@ -34,6 +34,7 @@ class RegisterOptions:
         iterations: at most so many per stage.
         device: auto, cpu or cuda.
         seed: of torch's random numbers. A registration draws none today: on a CPU the same input gives the same result.
+        keep_best: return to an earlier stage whose label-free agreement was larger (``stages.best_stage``).
     """
 
     transform: str = "affine"
@@ -42,6 +43,7 @@ class RegisterOptions:
     iterations: int = 50
     device: str = "auto"
     seed: int = 0
+    keep_best: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +51,11 @@ class RegistrationResult:
     """The transform (fixed → moving) and how it came about.
 
     ``fixed_map`` and ``warped_map`` lie in fixed space, ``moving_map`` in moving space; one channel a structure.
+    ``kept`` names the stage whose transform it is: the last one, or a better one before it.
     """
 
     transform: SpatialTransform
+    kept: str
     initial: np.ndarray
     stages: tuple[Stage, ...]
     fixed_map: Volume
@@ -99,9 +103,10 @@ def register_maps(
         maps: M' and F', (1, C, *placement.grid.shape), on the model's device.
     """
     names = stage_transforms(options.transform, tuple(model.stns))
-    stages, warped = run_stages(start(model, *maps), names, placement, options, on_progress or _ignore)
+    stages, best, warped = run_stages(start(model, *maps), names, placement, options, on_progress or _ignore)
     return RegistrationResult(
-        transform=stages[-1].transform,
+        transform=stages[best].transform,
+        kept=stages[best].name,
         initial=placement.initial,
         stages=tuple(stages),
         fixed_map=placement.fixed_volume(maps[1], "F'"),

@@ -17,15 +17,21 @@ from .refine import Pair, refine
 from .soi import soft_dice
 from .transform import SpatialTransform
 
+WORSE_BY = 0.01  # of agreement: less is noise of the cut at 0.5
+
 
 @dataclass(frozen=True)
 class Progress:
-    """Handed to ``on_progress`` every iteration: return False to stop this stage and keep its best so far."""
+    """Handed to ``on_progress`` every iteration: return False to stop this stage and keep its best so far.
+
+    ``transform()`` computes the transform as it stands, for a preview; call it before returning.
+    """
 
     stage: str
     iteration: int
     iterations: int
     loss: float
+    transform: Callable[[], SpatialTransform]
 
 
 OnProgress = Callable[[Progress], "bool | None"]
@@ -59,25 +65,37 @@ def run_stages(pair: Pair, names: tuple[str, ...], placement: Placement, options
     """Initial, then per transform the STN's answer and its refinement; each starts from the best linear part so far.
 
     Returns:
-        The stages and M'∘T after the last, (1, C, *shape).
+        The stages, the number of the best of them (``best_stage``) and M'∘T after that one, (1, C, *shape).
     """
     parts = (pair.linear, None)
-    stages = [_measured("initial", 0.0, (), pair, parts, placement)]
+    stages, after = [_measured("initial", 0.0, (), pair, parts, placement)], [parts]
     for name in names:
         pair = dataclasses.replace(pair, transform=name, linear=parts[0])
         began = time.perf_counter()
         theta = pair.predict()
         stages.append(_measured(name, time.perf_counter() - began, (), pair, pair.parts(theta), placement))
+        after.append(pair.parts(theta))
         if options.refine != "none" and options.iterations > 0:
             title = f"{name} refined"
-            report = _reporter(title, options.iterations, on_progress)
+            report = _reporter(title, options.iterations, pair, placement, on_progress)
             began = time.perf_counter()
             refined = refine(pair, theta, options.refine, options.iterations, report)
             seconds, theta = time.perf_counter() - began, refined.theta
             stages.append(_measured(title, seconds, refined.losses, pair, pair.parts(theta), placement))
+            after.append(pair.parts(theta))
         parts = pair.parts(theta)
+    best = best_stage(stages) if options.keep_best else len(stages) - 1
     with torch.no_grad():
-        return stages, pair.model.warp(pair.moving_map, *parts)
+        return stages, best, pair.model.warp(pair.moving_map, *after[best])
+
+
+def best_stage(stages: list[Stage]) -> int:
+    """Number of the last stage, unless an earlier one had an agreement larger by more than ``WORSE_BY``."""
+    best = len(stages) - 1
+    for number in reversed(range(best)):
+        if stages[number].agreement > stages[best].agreement + WORSE_BY:
+            best = number
+    return best
 
 
 def stage_transforms(wanted: str, offered: tuple[str, ...]) -> tuple[str, ...]:
@@ -87,8 +105,15 @@ def stage_transforms(wanted: str, offered: tuple[str, ...]) -> tuple[str, ...]:
     return (*[t for t in ("affine", "rigid") if t in offered][:1], "bspline")
 
 
-def _reporter(stage: str, iterations: int, on_progress: OnProgress):
-    return lambda iteration, loss: on_progress(Progress(stage, iteration, iterations, loss))
+def _reporter(stage: str, iterations: int, pair: Pair, placement: Placement, on_progress: OnProgress):
+    def report(iteration: int, loss: float, theta: torch.Tensor):
+        def transform() -> SpatialTransform:
+            with torch.no_grad():
+                return placement.transform(*pair.parts(theta), pair.model.lattice)
+
+        return on_progress(Progress(stage, iteration, iterations, loss, transform))
+
+    return report
 
 
 @torch.no_grad()

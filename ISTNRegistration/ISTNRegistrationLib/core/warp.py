@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .errors import InputError
 from .grid import Grid
 from .transform import SpatialTransform
 from .volume import Volume
@@ -50,6 +51,20 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
         outside = ((index < -0.5) | (index > np.asarray(moving.grid.size) - 0.5)).any(axis=-1)
         result[:, start : start + slab.shape[0]] = np.where(outside, np.asarray(fill, result.dtype), read(index))
     return Volume(result.reshape(*moving.array.shape[: -grid.ndim], *grid.shape), grid, f"{moving.name} warped")
+
+
+def masked(volume: Volume, mask: Volume) -> Volume:
+    """``volume`` with its darkest value wherever ``mask`` (any grid, by nearest neighbour) is not above zero.
+
+    Raises:
+        InputError: the mask shows nothing of the volume.
+    """
+    identity = SpatialTransform(np.eye(volume.grid.ndim + 1))
+    inside = warp_volume(mask, identity, volume.grid, order="nearest").array > 0
+    if not inside.any():
+        who, todo = f"Mask '{mask.name}'", "Draw the mask on this image, or leave it out"
+        raise InputError(who, f"it shows nothing of '{volume.name}'", "voxels above zero on the image", "none", todo)
+    return Volume(np.where(inside, volume.array, volume.array.min()), volume.grid, volume.name)
 
 
 def _moving_index(transform: SpatialTransform, grid: Grid, to_index: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ def registration_report(fixed: Volume, moving: Volume, checkpoint: Checkpoint, r
             "structures": [channel.name for channel in checkpoint.config.channels],
         },
         "options": _options(result.options),
+        "kept": result.kept,
         "stages": [_stage(stage) for stage in result.stages],
         "initial_fixed_to_moving_LPS": result.initial.tolist(),
         "linear_fixed_to_moving_LPS": result.transform.linear.tolist(),

@@ -14,7 +14,7 @@ def pair_for(ndim, transform, shift=4.0):
     return Pair(net, transform, blobs(net, shift), blobs(net), identity(net))
 
 
-def ignore(_iteration, _loss):
+def ignore(_iteration, _loss, _theta):
     return None
 
 
@@ -42,7 +42,7 @@ def test_theta_refinement_recovers_a_known_translation_in_mm():
 def test_false_from_the_callback_stops_and_keeps_the_best():
     pair, seen = pair_for(3, "affine"), []
 
-    def stop_at_five(iteration, loss):
+    def stop_at_five(iteration, loss, _theta):
         seen.append(loss)
         return iteration < 5
 
@@ -65,7 +65,7 @@ def test_never_ends_worse_than_the_stns_answer_even_where_bending_counts(stop_at
     bspline = dataclasses.replace(pair.model.config.bspline, bending_weight=30.0)
     pair.model.config = dataclasses.replace(pair.model.config, bspline=bspline)
     answer = refine(pair_for(3, "bspline"), pair.predict(), "theta", 30, ignore).theta  # good, but bent
-    result = refine(pair, answer, "theta", 50, lambda iteration, loss: iteration < stop_at)
+    result = refine(pair, answer, "theta", 50, lambda iteration, loss, theta: iteration < stop_at)
     assert pair.loss(result.theta) <= pair.loss(answer)
 
 

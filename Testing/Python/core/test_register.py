@@ -1,15 +1,17 @@
 import dataclasses
+import math
 
 import numpy as np
 import pytest
 import torch
 from builders import CASE_IDS, CASES, blob_volume, make_grid
+from ISTNRegistrationLib.core import stages
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from ISTNRegistrationLib.core.grid import apply_matrix
 from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps, register_pair
-from ISTNRegistrationLib.core.stages import stage_transforms
+from ISTNRegistrationLib.core.stages import Stage, best_stage, stage_transforms
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
@@ -145,3 +147,50 @@ def test_a_bspline_starts_from_affine_else_rigid_else_nothing():
     assert stage_transforms("bspline", ("rigid", "bspline")) == ("rigid", "bspline")
     assert stage_transforms("bspline", ("bspline",)) == ("bspline",)
     assert stage_transforms("rigid", ("rigid", "affine")) == ("rigid",)
+
+
+def test_progress_offers_the_transform_as_it_stands():
+    fixed, moving = shifted_pair(3)
+    seen = []
+    options = RegisterOptions(initial="none", iterations=20)
+
+    def look(progress):
+        seen.append((progress.loss, progress.transform().linear))
+
+    result = register_pair(fixed, moving, checkpoint(3), options, look)
+    best = min(seen, key=lambda s: s[0])[1]
+    assert not np.allclose(seen[0][1], best)
+    np.testing.assert_allclose(best, result.transform.linear, atol=1e-6)
+
+
+def shifted_pair(ndim):
+    fixed = scaled(blob_volume(make_grid(ndim), seed=1))
+    return fixed, scaled(blob_volume(make_grid(ndim, center=(4.0, -3.0, 0.0)[:ndim]), seed=1))
+
+
+def stage(name, agreement):
+    return Stage(name, 0.0, 0.0, agreement, 0, (), None)
+
+
+@pytest.mark.parametrize(
+    "agreements, best",
+    [
+        ((0.2, 0.6, 0.8), 2),
+        ((0.2, 0.8, 0.6), 1),
+        ((0.9, 0.8, 0.6), 0),
+        ((0.2, 0.8, 0.795), 2),
+        ((math.nan, math.nan), 1),
+    ],
+)
+def test_a_stage_that_made_things_worse_is_given_up(agreements, best):
+    assert best_stage([stage(str(k), a) for k, a in enumerate(agreements)]) == best
+
+
+def test_the_kept_stage_gives_the_transform_and_the_warped_map(monkeypatch):
+    fixed, moving = shifted_pair(3)
+    monkeypatch.setattr(stages, "best_stage", lambda found: 0)
+    result = register_pair(fixed, moving, checkpoint(3))
+    assert result.kept == "initial" and result.transform is result.stages[0].transform
+    np.testing.assert_allclose(result.warped_map.array, result.moving_map.array, atol=1e-5)
+    kept_last = register_pair(fixed, moving, checkpoint(3), RegisterOptions(keep_best=False))
+    assert kept_last.kept == "affine refined"

@@ -4,9 +4,11 @@ import SimpleITK as sitk
 import torch
 from builders import CASE_IDS, CASES, blob_volume, make_grid, random_transform
 from ISTNRegistrationLib.core import warp
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.core.warp import affine_positions, sample, warp_volume
+from ISTNRegistrationLib.core.warp import affine_positions, masked, sample, warp_volume
 from ISTNRegistrationLib.data.images import to_sitk
 from ISTNRegistrationLib.data.transforms import write_transform
 
@@ -86,3 +88,16 @@ def test_channels_are_warped_alike():
     out = warp_volume(both, random_transform(grid), grid).array
     assert out.shape == (2, *grid.shape)
     assert np.allclose(out[1], 2 * out[0], atol=1e-3)
+
+
+def test_outside_its_mask_an_image_is_dark():
+    volume = blob_volume(make_grid(3), seed=1)
+    coarse = Grid.centered(volume.grid.center, (12, 10, 9), (3.0, 3.0, 3.0))
+    half = np.zeros(coarse.shape, np.uint8)
+    half[:, :, : coarse.shape[2] // 2] = 1
+    seen = masked(volume, Volume(half, coarse, "half")).array
+    middle = volume.grid.shape[2] // 2
+    assert np.array_equal(seen[..., : middle - 2], volume.array[..., : middle - 2])
+    assert (seen[..., middle + 2 :] == volume.array.min()).all()
+    with pytest.raises(InputError, match="shows nothing"):
+        masked(volume, Volume(np.zeros_like(half), coarse, "empty"))
