@@ -6,7 +6,8 @@ from typing import Annotated
 
 import slicer
 import vtk
-from ISTNRegistrationLib.bridge.registration import OutputOptions, RegistrationNodes, registerNodes
+from ISTNRegistrationLib.bridge.outputs import OutputOptions, RegistrationNodes
+from ISTNRegistrationLib.bridge.registration import registerNodes
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from slicer.i18n import tr as _
 from slicer.i18n import translate

@@ -38,7 +38,8 @@ def main(arguments=None) -> int:
 def run(options) -> None:
     """The demo: images to nodes, registration, nodes to files, scene and picture."""
     from headless.application import boot
-    from ISTNRegistrationLib.bridge.registration import OutputOptions, computeRegistration, createNodes
+    from ISTNRegistrationLib.bridge.outputs import OutputOptions, createNodes
+    from ISTNRegistrationLib.bridge.registration import computeRegistration, readInputs
     from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
     from ISTNRegistrationLib.core.checkpoint import load_checkpoint
     from ISTNRegistrationLib.data.images import read_image
@@ -51,7 +52,7 @@ def run(options) -> None:
     check_has_maps(checkpoint, "Use one of these: the demo shows heatmaps")
     say(f"registering {pair[1].GetName()} to {pair[0].GetName()} with the checkpoint '{checkpoint.name}'")
     settings, outputs = {"transform": "bspline", "seed": options.seed}, OutputOptions()
-    computation = computeRegistration(pair, checkpoint, settings, outputs, ProgressBar())
+    computation = computeRegistration(readInputs(pair, settings), checkpoint, outputs, ProgressBar())
     print_table(computation.result.stages)
     nodes = createNodes(scene, pair, computation, outputs)
     with whole_files(options.output) as folder:
@@ -137,7 +138,7 @@ def write_files(folder: Path, computation, checkpoint, pair) -> None:
     ):
         write_image(folder / f"heatmap-{name}.nii.gz", strongest(maps))
     moving = volumeFromNode(pair[1])
-    write_report(folder / "report.json", registration_report(computation.fixed, moving, checkpoint, result))
+    write_report(folder / "report.json", registration_report(computation.inputs.fixed, moving, checkpoint, result))
 
 
 def write_scene(folder: Path, scene, pair, nodes) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from harness import scripted
 from harness.scene import node_ids
-from ISTNRegistrationLib.bridge.registration import OutputOptions
+from ISTNRegistrationLib.bridge.outputs import OutputOptions
 from ISTNRegistrationLib.core.checkpoint import models_folder
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 

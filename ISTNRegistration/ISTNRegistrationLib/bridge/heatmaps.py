@@ -13,6 +13,7 @@ TRANSPARENT_BELOW = 0.15
 OPAQUE_ABOVE = 1e9
 COLORS = 256
 TABLE_NAME = "ISTN heat"
+DIFFERENCE_NAME = "ISTN difference"
 # Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without colour vision.
 # Built here because Slicer's own Inferno is a file of the desktop application.
 CONTROL_COLORS = (
@@ -49,6 +50,18 @@ def heatmapNodes(scene, result, channelNames=None) -> dict:
     return nodes
 
 
+def differenceNode(scene, result):
+    """Warped M' minus F', the channel that differs most at each voxel; red: only in M', blue: only in F'."""
+    difference = result.warped_map.channels - result.fixed_map.channels
+    strongest = np.take_along_axis(difference, np.abs(difference).argmax(axis=0)[None], axis=0)[0]
+    node = nodeFromVolume(scene, Volume(strongest, result.fixed_map.grid, "difference"), "M' warped - F'")
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(_colorTable(scene, DIFFERENCE_NAME, differenceColors()).GetID())
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(-1.0, 1.0)
+    return node
+
+
 def heatmapNode(scene, volume: Volume, name: str):
     """Scalar volume node of one map, coloured from WINDOW's low to its high end, transparent below the threshold."""
     node = nodeFromVolume(scene, volume, name)
@@ -63,14 +76,27 @@ def heatmapNode(scene, volume: Volume, name: str):
 
 def heatColorNode(scene):
     """The scene's heat colour table; made when it is not there yet."""
-    known = scene.GetFirstNode(TABLE_NAME, "vtkMRMLColorTableNode")
+    return _colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
+
+
+def differenceColors() -> np.ndarray:
+    """(COLORS, 4) red, green, blue, opacity: blue, nothing in the middle, red."""
+    value = np.linspace(-1, 1, COLORS)
+    strength = np.abs(value)
+    red, blue = np.where(value > 0, 1.0, 1 - strength), np.where(value < 0, 1.0, 1 - strength)
+    return np.stack([red, 1 - strength, blue, np.minimum(1.0, 2 * strength)], axis=-1)
+
+
+def _colorTable(scene, name: str, colors):
+    """The scene's colour table of this name; made when it is not there yet."""
+    known = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if known is not None:
         return known
-    table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", TABLE_NAME)
+    table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
     table.SetTypeToUser()
     table.SetNumberOfColors(COLORS)
-    for number, color in enumerate(heatColors()):
-        table.SetColor(number, f"{number / (COLORS - 1):.2f}", *color, 1.0)
+    for number, color in enumerate(colors):
+        table.SetColor(number, f"{number / (COLORS - 1):.2f}", *color)
     return table
 
 

@@ -46,6 +46,61 @@ def labelsFromSegmentation(node, grid: Grid) -> Volume:
     return Volume(labels, grid, node.GetName())
 
 
+def labelsOfPair(nodes, grids) -> tuple[Volume, Volume, dict[int, str]] | None:
+    """Label maps of both images with one numbering, and the names by label; None unless both nodes are given.
+
+    Segments belong together by their names, or, where the two segmentations share no name, by their order. Label maps
+    belong together by their values.
+
+    Raises:
+        InputError: nodes that are no segmentation or label map, or one of each.
+    """
+    if any(node is None for node in nodes):
+        return None
+    kinds = {bool(node.IsA("vtkMRMLSegmentationNode")) for node in nodes}
+    if len(kinds) > 1:
+        who, got = f"Structures '{nodes[0].GetName()}' and '{nodes[1].GetName()}'", "one of each"
+        raise InputError(who, "they cannot be compared", "two segmentations or two label maps", got, "Convert one")
+    if kinds == {False}:
+        fixed, moving = (volumeFromNode(node) for node in nodes)
+        values = np.union1d(fixed.array, moving.array)
+        return fixed, moving, {int(v): str(int(v)) for v in values if v > 0}
+    names = [_segmentNames(node) for node in nodes]
+    shared = [name for name in names[0] if name in names[1]]
+    matched = [shared, shared] if shared else [n[: min(map(len, names))] for n in names]
+    volumes = [_labels(node, grid, use) for node, grid, use in zip(nodes, grids, matched, strict=True)]
+    return (*volumes, {number: name for number, name in enumerate(matched[0], start=1)})
+
+
+def landmarksOfPair(fixedNode, movingNode) -> tuple[np.ndarray, np.ndarray] | None:
+    """Points (N, 3), LPS mm, of two point lists, point by point in their order; None unless both are given.
+
+    Raises:
+        InputError: lists of different length.
+    """
+    if fixedNode is None or movingNode is None:
+        return None
+    fixed, moving = _points(fixedNode), _points(movingNode)
+    if len(fixed) != len(moving):
+        who, got = f"Landmarks '{fixedNode.GetName()}' and '{movingNode.GetName()}'", f"{len(fixed)} and {len(moving)}"
+        raise InputError(who, "they cannot be compared", "the same number of points, in the same order", got)
+    return fixed, moving
+
+
+def _segmentNames(node) -> list[str]:
+    segmentation = node.GetSegmentation()
+    return [segmentation.GetNthSegment(k).GetName() for k in range(segmentation.GetNumberOfSegments())]
+
+
+def _labels(node, grid: Grid, names: list[str]) -> Volume:
+    """The named segments on ``grid``: the n-th name is n."""
+    segmentation, array = node.GetSegmentation(), np.zeros(grid.shape, dtype=np.int32)
+    for number, name in enumerate(names, start=1):
+        segmentId = segmentation.GetSegmentIdBySegmentName(name)
+        array[volumeFromSegment(node, segmentId, grid).array > 0] = number
+    return Volume(array, grid, node.GetName())
+
+
 def _points(node) -> np.ndarray:
     positions = [node.GetNthControlPointPositionWorld(i) for i in range(node.GetNumberOfControlPoints())]
     return _toLps(np.reshape([list(p) for p in positions], (-1, 3)), node)

@@ -14,10 +14,11 @@ from vtk.util.numpy_support import numpy_to_vtk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.transform import BSplineField, SpatialTransform
-from .volumes import RAS_TO_LPS, numpyMatrix, vtkMatrix
+from .volumes import RAS_TO_LPS, numpyMatrix, transformPoints, vtkMatrix
 
 INVERSE_TOLERANCE_MM = 1e-4  # VTK's own 1e-2 for grids shows in the positions of landmarks
 GRID_MARGIN_MM = 20.0  # outside its grid VTK keeps the displacement of the border: keep the border away from the image
+INVERSE_POINTS = 4000
 FLIP = RAS_TO_LPS.diagonal()[:3]
 
 
@@ -88,6 +89,31 @@ def matrixFromNode(transformNode) -> np.ndarray:
     fromWorld = vtk.vtkMatrix4x4()
     transformNode.GetMatrixTransformFromWorld(fromWorld)
     return RAS_TO_LPS @ numpyMatrix(fromWorld) @ RAS_TO_LPS
+
+
+def inverseTransformNode(scene, transformNode, grid: Grid, name: str):
+    """A copy of a transform node the other way round, with its measured error as attributes.
+
+    Convention: error = |T⁻¹(T(x)) - x| at about INVERSE_POINTS voxels of ``grid``, mm; mean and largest are kept as
+    ``ISTNRegistration.inverseErrorMeanMm`` and ``...MaxMm``. VTK inverts warps by Newton's method: a folded transform
+    has no inverse, and the error shows it.
+    """
+    node = scene.AddNewNodeByClass(transformNode.GetClassName(), scene.GenerateUniqueName(name))
+    node.CopyContent(transformNode)
+    node.Inverse()
+    errors = inverseErrors(transformNode, node, grid)
+    for key, value in (("Mean", errors.mean()), ("Max", errors.max())):
+        node.SetAttribute(f"ISTNRegistration.inverseError{key}Mm", f"{value:.6f}")
+    return node
+
+
+def inverseErrors(transformNode, inverseNode, grid: Grid) -> np.ndarray:
+    """|T⁻¹(T(x)) - x| (N,), mm."""
+    step = max(1, round((np.prod(grid.size) / INVERSE_POINTS) ** (1 / 3)))
+    points = grid.points()[::step, ::step, ::step].reshape(-1, 3) * FLIP
+    there = transformPoints(transformNode.GetTransformFromParent(), points)
+    back = transformPoints(inverseNode.GetTransformFromParent(), there)
+    return np.linalg.norm(back - points, axis=1)
 
 
 def setRegistrationReferences(transformNode, fixedNode, movingNode) -> None:

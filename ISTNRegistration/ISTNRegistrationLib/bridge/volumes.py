@@ -64,6 +64,20 @@ def volumeFromSegment(segmentationNode, segmentId: str, grid: Grid) -> Volume:
     return Volume(array, grid, segmentationNode.GetSegmentation().GetSegment(segmentId).GetName())
 
 
+def volumeFromStructure(node, grid: Grid) -> Volume:
+    """A segmentation (all its segments, 0 or 1) on ``grid``, or a label map node on its own grid.
+
+    Raises:
+        InputError: another kind of node, or one that cannot be read.
+    """
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        return volumeFromNode(node)
+    array = np.zeros(grid.shape, dtype=np.uint8)
+    for segmentId in node.GetSegmentation().GetSegmentIDs():
+        array |= volumeFromSegment(node, segmentId, grid).array
+    return Volume(array, grid, node.GetName())
+
+
 def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLScalarVolumeNode"):
     """New volume node (RAS) holding a copy of a one-channel 3-D ``volume``, with a display node."""
     array = _writable(volume.channels)

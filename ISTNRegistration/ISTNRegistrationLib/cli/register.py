@@ -73,6 +73,8 @@ def run(args: argparse.Namespace) -> None:
     with StageBars() as bars:
         result = register_pair(*seen, checkpoint, options_for(args, *seen), bars)
     print(stage_table(result.stages))
+    if result.fell_back:
+        print("the graphics card ran out of memory; the CPU was used instead")
     if result.kept != result.stages[-1].name:
         print(f"kept: {result.kept}, because the structures agreed better there")
     write_outputs(args, (fixed, moving), checkpoint, result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,6 +53,7 @@ class RegistrationResult:
 
     ``fixed_map`` and ``warped_map`` lie in fixed space, ``moving_map`` in moving space; one channel a structure.
     ``kept`` names the stage whose transform it is: the last one, or a better one before it.
+    ``fell_back``: the graphics card had too little memory, and the CPU was used.
     """
 
     transform: SpatialTransform
@@ -62,6 +64,7 @@ class RegistrationResult:
     moving_map: Volume
     warped_map: Volume
     options: RegisterOptions
+    fell_back: bool = False
 
 
 def register_pair(
@@ -73,12 +76,23 @@ def register_pair(
 ) -> RegistrationResult:
     """Register ``moving`` to ``fixed`` (paper sections 2.1 to 2.4). The checkpoint's model is not changed.
 
+    Where the graphics card has too little memory, everything is done again on the CPU (``result.fell_back``).
+
     Raises:
         InputError: an image, option or checkpoint that cannot be used; before any work is done.
         RegistrationCancelled: passed on from ``on_progress``.
     """
     options = options or RegisterOptions()
     check_request(fixed, moving, checkpoint, options)
+    try:
+        return _register(fixed, moving, checkpoint, options, on_progress)
+    except torch.cuda.OutOfMemoryError:
+        torch.cuda.empty_cache()
+    on_cpu = dataclasses.replace(options, device="cpu")
+    return dataclasses.replace(_register(fixed, moving, checkpoint, on_cpu, on_progress), fell_back=True)
+
+
+def _register(fixed, moving, checkpoint: Checkpoint, options: RegisterOptions, on_progress) -> RegistrationResult:
     torch.manual_seed(options.seed)
     config = checkpoint.config
     placement = place(fixed, initial_matrix(options.initial, fixed, moving, config), config)

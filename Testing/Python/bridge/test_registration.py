@@ -6,8 +6,9 @@ import slicer
 from builders import affine_matrix, bspline_field
 from harness.geometry import GRIDS, mrml_from_world, points_in
 from harness.scene import contents, node_ids
-from ISTNRegistrationLib.bridge import registration
-from ISTNRegistrationLib.bridge.registration import OutputOptions, applyTransform, registerNodes
+from ISTNRegistrationLib.bridge import outputs as making
+from ISTNRegistrationLib.bridge.outputs import OutputOptions, applyTransform
+from ISTNRegistrationLib.bridge.registration import registerNodes
 from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
@@ -44,7 +45,8 @@ def test_only_new_nodes_appear_and_the_old_ones_are_bit_identical(scene, pair, c
     before = contents(scene)
     nodes = registerNodes(scene, pair, checkpoint, QUICK)
     assert [entry for entry in contents(scene) if entry[0] in {e[0] for e in before}] == before
-    assert list(nodes.heatmaps) == ["fixed", "moving", "warped"] and nodes.linear is None and nodes.residual is None
+    assert list(nodes.heatmaps) == ["fixed", "moving", "warped", "difference"]
+    assert nodes.linear is None and nodes.residual is None and nodes.inverse is None and not nodes.measures
 
 
 def test_without_outputs_only_the_transform_is_made(scene, pair, checkpoint):
@@ -105,7 +107,7 @@ def test_an_error_while_nodes_are_made_takes_back_those_already_made(scene, pair
     def fail(*args):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(registration, step, fail)
+    monkeypatch.setattr(making, step, fail)
     before = contents(scene)
     with pytest.raises(MemoryError):
         registerNodes(scene, pair, checkpoint, QUICK, OutputOptions(applyToMoving=True))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from builders import CASE_IDS, CASES, blob_volume, make_grid
+from ISTNRegistrationLib.core import register as registering
 from ISTNRegistrationLib.core import stages
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
@@ -194,3 +195,18 @@ def test_the_kept_stage_gives_the_transform_and_the_warped_map(monkeypatch):
     np.testing.assert_allclose(result.warped_map.array, result.moving_map.array, atol=1e-5)
     kept_last = register_pair(fixed, moving, checkpoint(3), RegisterOptions(keep_best=False))
     assert kept_last.kept == "affine refined"
+
+
+def test_a_full_graphics_card_means_the_cpu(monkeypatch):
+    fixed, moving = shifted_pair(3)
+    asked, on_device = [], registering.on_device
+
+    def full_card(net, device):
+        asked.append(device)
+        if device != "cpu":
+            raise torch.cuda.OutOfMemoryError("no room")
+        return on_device(net, device)
+
+    monkeypatch.setattr(registering, "on_device", full_card)
+    result = register_pair(fixed, moving, checkpoint(3), RegisterOptions(iterations=2))
+    assert result.fell_back and asked == ["auto", "cpu"]

@@ -1,0 +1,219 @@
+"""The nodes of a finished registration: all of them come into the scene, or none."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import InputError
+from ..core.volume import Volume
+from .heatmaps import differenceNode, heatmapNodes
+from .provenance import setProvenance
+from .transforms import (
+    bsplineTransformNode,
+    gridTransformNode,
+    inverseTransformNode,
+    linearTransformNode,
+    matrixFromNode,
+    setRegistrationReferences,
+    transformNodeFor,
+)
+from .volumes import nodeFromVolume
+
+FOLDER = "ISTN {}"
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Which nodes a registration makes, besides the transform.
+
+    Attributes:
+        volume: the moving volume resampled on the fixed one's grid.
+        heatmaps: F', M', warped M' and the difference of F' and warped M', one node each.
+        channels: in addition one heatmap node per structure.
+        measures: length of the displacement (mm) and Jacobian determinant, on the networks' grid.
+        parts: the linear and the residual (B-spline) part as nodes of their own.
+        inverse: the inverse transform, with its measured error in its attributes.
+        grid: the transform as a dense displacement grid, not in its exact and compact form.
+        applyToMoving: put the moving node under the transform; otherwise the user's nodes are left alone.
+        transformNode: an existing transform node that gets the result; by default a new one is made.
+    """
+
+    volume: bool = True
+    heatmaps: bool = True
+    channels: bool = False
+    measures: bool = False
+    parts: bool = False
+    inverse: bool = False
+    grid: bool = False
+    applyToMoving: bool = False
+    transformNode: Any = None
+
+
+@dataclass
+class RegistrationNodes:
+    """The nodes that were made (None where not asked for), the RegistrationResult and what was measured of it."""
+
+    result: Any
+    transform: Any = None
+    linear: Any = None
+    residual: Any = None
+    inverse: Any = None
+    volume: Any = None
+    heatmaps: dict = field(default_factory=dict)
+    measures: dict = field(default_factory=dict)
+    quality: tuple = ()
+    notes: tuple[str, ...] = ()
+
+    def all(self) -> list:
+        """Every node that was made."""
+        single = (self.transform, self.linear, self.residual, self.inverse, self.volume)
+        return [node for node in (*single, *self.heatmaps.values(), *self.measures.values()) if node is not None]
+
+
+def checkOutputs(outputs: OutputOptions, transform: str) -> None:
+    """Raise InputError for a chosen transform node that cannot hold the result, before any work is done."""
+    chosen = outputs.transformNode
+    if chosen is None:
+        return
+    linear = transform != "bspline" and not outputs.grid
+    wrong = "vtkMRMLLinearTransformNode" if not linear else "vtkMRMLGridTransformNode"
+    if chosen.IsA(wrong) or (linear and chosen.IsA("vtkMRMLBSplineTransformNode")):
+        expected = "a linear transform node" if linear else "a transform node that can hold a warp"
+        todo = "Choose another output, or create a new one"
+        raise InputError(f"Output '{chosen.GetName()}'", "it cannot hold the result", expected, wrong, todo)
+
+
+def createNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
+    """Add the nodes of a computation to the scene; on any error none of them stays.
+
+    Raises:
+        InputError: one of the pair, or the chosen output, has left the scene meanwhile.
+    """
+    _checkPresent(scene, [*pair, *filter(None, [outputs.transformNode])])
+    with allOrNothing(scene):
+        nodes = _resultNodes(scene, pair, computation, outputs)
+        for node in filter(None, (nodes.transform, nodes.linear, nodes.residual, nodes.inverse)):
+            setRegistrationReferences(node, *pair)
+        setProvenance(nodes.transform, pair, computation)
+        if outputs.transformNode is not None:
+            _moveInto(scene, outputs.transformNode, nodes)
+        if outputs.applyToMoving:
+            applyTransform(scene, pair[1], nodes.transform)
+        _putInFolder(scene, nodes, FOLDER.format(nodes.transform.GetName()))
+    return nodes
+
+
+def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
+    fixedNode, movingNode = pair
+    result, name = computation.result, f"{movingNode.GetName()} to {fixedNode.GetName()}"
+    nodes = RegistrationNodes(result, quality=computation.quality, notes=computation.notes)
+    nodes.transform = _transformNode(scene, computation, outputs, name)
+    if outputs.parts:
+        nodes.linear = linearTransformNode(scene, result.transform.linear, f"{name} linear")
+        if result.transform.residual is not None:
+            nodes.residual = bsplineTransformNode(scene, result.transform.residual, f"{name} residual")
+    if outputs.inverse:
+        nodes.inverse = inverseTransformNode(scene, nodes.transform, computation.inputs.fixed.grid, f"{name} inverse")
+    if computation.warped is not None:
+        nodes.volume = _warpedNode(scene, computation.warped, movingNode, fixedNode)
+    config = computation.checkpoint.config
+    if outputs.heatmaps and config.uses_itn:
+        nodes.heatmaps = heatmapNodes(scene, result, [c.name for c in config.channels] if outputs.channels else None)
+        nodes.heatmaps["difference"] = differenceNode(scene, result)
+    if outputs.measures:
+        nodes.measures = _measureNodes(scene, result, name)
+    return nodes
+
+
+def applyTransform(scene, movingNode, transformNode) -> None:
+    """Put a node under a registration's transform, so that it appears on the fixed image.
+
+    The registration is between points of the world. A node that already has a (linear) parent goes under a copy of it
+    first, and the copy under the registration: other nodes under that parent stay where they are.
+    """
+    parent = movingNode.GetParentTransformNode()
+    if parent is not None:
+        copy = linearTransformNode(scene, matrixFromNode(parent), f"{parent.GetName()} of {movingNode.GetName()}")
+        copy.SetAndObserveTransformNodeID(transformNode.GetID())
+        transformNode = copy
+    movingNode.SetAndObserveTransformNodeID(transformNode.GetID())
+
+
+@contextmanager
+def allOrNothing(scene):
+    """Within this block, an exception takes away every node that the block added to the scene."""
+    before = {node.GetID() for node in _nodes(scene)}
+    try:
+        yield
+    except BaseException:
+        for node in reversed([n for n in _nodes(scene) if n.GetID() not in before]):
+            scene.RemoveNode(node)
+        raise
+
+
+def _checkPresent(scene, nodes) -> None:
+    for node in nodes:
+        if not scene.IsNodePresent(node):
+            who, todo = f"Node '{node.GetName()}'", "Register again, and keep the node until the end"
+            raise InputError(who, "it was deleted during the registration", "a node of the scene", "none", todo)
+
+
+def _nodes(scene) -> list:
+    return [scene.GetNthNode(k) for k in range(scene.GetNumberOfNodes())]
+
+
+def _transformNode(scene, computation, outputs: OutputOptions, name: str):
+    if outputs.grid:
+        return gridTransformNode(scene, computation.result.transform, computation.inputs.fixed.grid, name)
+    return transformNodeFor(scene, computation.result.transform, name)
+
+
+def _moveInto(scene, chosen, nodes: RegistrationNodes) -> None:
+    """The chosen node gets the new transform node's content and attributes, and takes its place."""
+    made = nodes.transform
+    chosen.SetAndObserveTransformFromParent(made.GetTransformFromParent())
+    for name in made.GetAttributeNames():
+        chosen.SetAttribute(name, made.GetAttribute(name))
+    for role in (made.GetFixedNodeReferenceRole(), made.GetMovingNodeReferenceRole()):
+        chosen.SetNodeReferenceID(role, made.GetNodeReferenceID(role))
+    nodes.transform = chosen
+    scene.RemoveNode(made)
+
+
+def _warpedNode(scene, warped: Volume, movingNode, fixedNode):
+    """The output volume, shown as the moving volume is."""
+    name = f"{movingNode.GetName()} on {fixedNode.GetName()}"
+    className = movingNode.GetClassName() if movingNode.IsA("vtkMRMLLabelMapVolumeNode") else "vtkMRMLScalarVolumeNode"
+    node = nodeFromVolume(scene, warped, name, className)
+    if movingNode.GetDisplayNode() is not None:
+        node.GetDisplayNode().CopyContent(movingNode.GetDisplayNode())
+    return node
+
+
+def _measureNodes(scene, result, name: str) -> dict:
+    """Length of the displacement (mm) and Jacobian determinant of the kept transform on the networks' grid."""
+    from ..core.metrics import jacobian_determinants
+
+    grid = result.fixed_map.grid
+    length = np.linalg.norm(result.transform.displacement(grid), axis=-1).astype(np.float32)
+    jacobian = jacobian_determinants(result.transform, grid).astype(np.float32)
+    return {
+        "displacement": nodeFromVolume(scene, Volume(length, grid), f"{name} displacement mm"),
+        "jacobian": nodeFromVolume(scene, Volume(jacobian, grid), f"{name} Jacobian determinant"),
+    }
+
+
+def _putInFolder(scene, nodes: RegistrationNodes, name: str) -> None:
+    """All nodes of a run in one folder of the subject hierarchy."""
+    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
+    if hierarchy is None:
+        return
+    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name)
+    for node in nodes.all():
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.SetItemParent(item, folder)
