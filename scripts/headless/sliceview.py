@@ -28,7 +28,7 @@ class SliceView:
         self.node = self._logic.AddSliceNode(name)
         self._managers.SetMRMLDisplayableNode(self.node)
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
-        self.node.SetOrientation(VIEWS[name])
+        self.node.SetOrientation(VIEWS.get(name, "Axial"))
         self._logic.ResizeSliceNode(*size)
         self.composite = self._logic.GetSliceCompositeNode()
         self._mapper = _imageMapper(renderer)

@@ -32,10 +32,17 @@ def transformNodeFor(scene, transform: SpatialTransform, name: str):
         return linearTransformNode(scene, transform.linear, name)
     if np.array_equal(transform.linear, np.eye(4)):
         return bsplineTransformNode(scene, transform.residual, name)
+    return _newNode(scene, "vtkMRMLTransformNode", name, vtkTransformFor(transform))
+
+
+def vtkTransformFor(transform: SpatialTransform):
+    """The transform from parent (RAS) as VTK knows it."""
+    if transform.residual is None:
+        return _vtkLinear(transform.linear)
     composite = vtk.vtkGeneralTransform()  # premultiplies: what is concatenated last is applied first
     composite.Concatenate(_vtkLinear(transform.linear))
     composite.Concatenate(_vtkBSpline(transform.residual))
-    return _newNode(scene, "vtkMRMLTransformNode", name, composite)
+    return composite
 
 
 def linearTransformNode(scene, fixedToMoving_LPS, name: str):

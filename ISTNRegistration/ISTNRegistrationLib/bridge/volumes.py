@@ -100,13 +100,19 @@ def segmentationFromVolume(scene, labels: Volume, name: str):
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
     for value in np.unique(labels.array[labels.array > 0]):
-        image = slicer.vtkOrientedImageData()
-        image.SetDimensions(*labels.grid.size)
-        mask = (labels.array == value).astype(np.uint8)
-        image.GetPointData().SetScalars(numpy_to_vtk(mask.reshape(-1), deep=True))
-        image.SetImageToWorldMatrix(vtkMatrix(RAS_TO_LPS @ labels.grid.matrix))
+        image = orientedImage(labels.array == value, labels.grid)
         node.AddSegmentFromBinaryLabelmapRepresentation(image, f"{value:g}")
     return node
+
+
+def orientedImage(mask, grid: Grid):
+    """vtkOrientedImageData (RAS) of a mask, as segments hold it."""
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(*grid.size)
+    values = np.ascontiguousarray(mask, dtype=np.uint8)
+    image.GetPointData().SetScalars(numpy_to_vtk(values.reshape(-1), deep=True))
+    image.SetImageToWorldMatrix(vtkMatrix(RAS_TO_LPS @ grid.matrix))
+    return image
 
 
 def worldTransform(transformNode, fromWorld: bool):
@@ -143,17 +149,23 @@ def _describe(node) -> str:
     return "The input node" if node is None else f"Node '{node.GetName()}'"
 
 
+def worldMatrix(node) -> np.ndarray:
+    """Node to world (RAS, 4 x 4) of a node under a linear parent transform, or none."""
+    toWorld = vtk.vtkMatrix4x4()
+    if node.GetParentTransformNode() is not None:
+        node.GetParentTransformNode().GetMatrixTransformToWorld(toWorld)
+    return numpyMatrix(toWorld)
+
+
 def _ijkToWorldLps(node, who: str) -> np.ndarray:
     """Index to LPS mm of a volume node, its parent transforms included."""
-    ijkToRas, toWorld = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    ijkToRas = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(ijkToRas)
     parent = node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         todo = "Harden the transform on a copy of the volume (Transforms module) and use the copy"
         raise InputError(who, "it is under a non-linear transform", "a linear one or none", parent.GetName(), todo)
-    if parent is not None:
-        parent.GetMatrixTransformToWorld(toWorld)
-    matrix = RAS_TO_LPS @ numpyMatrix(toWorld) @ numpyMatrix(ijkToRas)
+    matrix = RAS_TO_LPS @ worldMatrix(node) @ numpyMatrix(ijkToRas)
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.isfinite(matrix).all() or lengths.min() == 0:
         raise InputError(who, "its axes are impossible", "finite, non-zero spacing", f"{lengths} mm")

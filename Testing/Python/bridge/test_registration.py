@@ -8,12 +8,14 @@ from harness.geometry import GRIDS, mrml_from_world, points_in
 from harness.scene import contents, node_ids
 from ISTNRegistrationLib.bridge import outputs as making
 from ISTNRegistrationLib.bridge.outputs import OutputOptions, applyTransform
+from ISTNRegistrationLib.bridge.provenance import asPython, provenance
 from ISTNRegistrationLib.bridge.registration import registerNodes
 from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from ISTNRegistrationLib.core.volume import Volume
 
+LABELS = "vtkMRMLLabelMapVolumeNode"
 QUICK = {"iterations": 3, "device": "cpu"}
 
 
@@ -187,3 +189,63 @@ def test_the_background_of_the_output_is_that_of_the_moving_image(scene, pair, c
     nodes = registerNodes(scene, (pair[0], air), checkpoint, QUICK, OutputOptions(heatmaps=False))
     assert slicer.util.arrayFromVolume(nodes.volume).min() >= -1000.5
     assert slicer.util.arrayFromVolume(nodes.volume)[0, 0, 0] == pytest.approx(-1000, abs=1)
+
+
+def test_the_inverse_goes_back_and_says_how_well(scene, pair, checkpoint):
+    nodes = registerNodes(scene, pair, checkpoint, {"transform": "bspline", **QUICK}, OutputOptions(inverse=True))
+    points = points_in(volumeFromNode(pair[0]).grid)
+    there = mrml_from_world(nodes.transform, points)
+    np.testing.assert_allclose(mrml_from_world(nodes.inverse, there), points, atol=1e-2)
+    assert 0 <= float(nodes.inverse.GetAttribute("ISTNRegistration.inverseErrorMaxMm")) < 1e-2
+
+
+def test_displacement_and_jacobian_are_those_of_the_transform(scene, pair, checkpoint):
+    nodes = registerNodes(scene, pair, checkpoint, {"transform": "bspline", **QUICK}, OutputOptions(measures=True))
+    length = volumeFromNode(nodes.measures["displacement"])
+    expected = np.linalg.norm(nodes.result.transform.displacement(length.grid), axis=-1)
+    np.testing.assert_allclose(length.array, expected, rtol=1e-5)
+    assert (volumeFromNode(nodes.measures["jacobian"]).array > 0).all()
+
+
+def test_a_chosen_transform_node_gets_the_result(scene, pair, checkpoint):
+    chosen = scene.AddNewNodeByClass("vtkMRMLTransformNode", "mine")
+    before = scene.GetNumberOfNodesByClass("vtkMRMLTransformNode")
+    options = OutputOptions(volume=False, heatmaps=False, transformNode=chosen)
+    nodes = registerNodes(scene, pair, checkpoint, {"transform": "bspline", **QUICK}, options)
+    assert nodes.transform is chosen and scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == before
+    points = points_in(volumeFromNode(pair[0]).grid)
+    np.testing.assert_allclose(
+        mrml_from_world(chosen, points), nodes.result.transform.map_points(points), atol=1e-3
+    )
+    assert chosen.GetNodeReference("spatialRegistrationFixed") is pair[0]
+    linear = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "linear")
+    with pytest.raises(InputError, match="cannot hold"):
+        registerNodes(scene, pair, checkpoint, {"transform": "bspline"}, OutputOptions(transformNode=linear))
+
+
+def test_provenance_is_a_script_that_makes_the_same_transform(scene, pair, checkpoint, monkeypatch):
+    from harness import scripted
+
+    scripted.install()
+    nodes = registerNodes(scene, pair, str(checkpoint), {"transform": "bspline", **QUICK})
+    record = provenance(nodes.transform)
+    assert len(record["checkpoint"]["sha256"]) == 64 and record["nodes"]["moving"] == pair[1].GetName()
+    assert len(record["losses"]["affine refined"]) == len(nodes.result.stages[2].losses)
+    found = {}
+    exec(asPython(record), found)
+    again = found["nodes"].result.transform
+    np.testing.assert_array_equal(again.linear, nodes.result.transform.linear)
+    np.testing.assert_array_equal(again.residual.coefficients, nodes.result.transform.residual.coefficients)
+
+
+def test_outside_its_mask_the_moving_image_does_not_count(scene, pair, checkpoint):
+    moving = volumeFromNode(pair[1])
+    everything = nodeFromVolume(scene, Volume(np.ones(moving.grid.shape, np.uint8), moving.grid), "all", LABELS)
+    half = np.ones(moving.grid.shape, np.uint8)
+    half[:, :, : half.shape[2] // 2] = 0
+    part = nodeFromVolume(scene, Volume(half, moving.grid), "half", LABELS)
+    results = [
+        registerNodes(scene, pair, checkpoint, QUICK, masks=(None, mask)).result.moving_map.array
+        for mask in (None, everything, part)
+    ]
+    assert np.array_equal(results[0], results[1]) and not np.allclose(results[0], results[2])

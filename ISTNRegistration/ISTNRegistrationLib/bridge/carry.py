@@ -1,0 +1,63 @@
+"""Moving segmentations, markups, models and volumes brought along: copies in fixed space, the originals untouched."""
+
+from __future__ import annotations
+
+import slicer
+
+from ..core.errors import InputError
+from .outputs import allOrNothing, applyTransform
+from .volumes import orientedImage, volumeFromNode, volumeFromSegment
+
+KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
+
+
+def carry(scene, nodes, transformNode, fixedNode) -> list:
+    """Copies of ``nodes`` under the registration, hardened: they lie on the fixed image, with no transform above them.
+
+    Segmentations are looked up voxel by voxel on the fixed image's grid, since Slicer (5.11 to 5.13) cuts oblique
+    segmentations under a warp.
+
+    Raises:
+        InputError: a node of another kind. On any error no copy stays.
+    """
+    for node in nodes:
+        if not any(node.IsA(kind) for kind in KINDS):
+            expected = "segmentations, markups or models"
+            raise InputError(f"Node '{node.GetName()}'", "it cannot be brought along", expected, node.GetClassName())
+    with allOrNothing(scene):
+        return [_carried(scene, node, transformNode, fixedNode) for node in nodes]
+
+
+def _carried(scene, node, transformNode, fixedNode):
+    copy = scene.AddNewNodeByClass(node.GetClassName(), scene.GenerateUniqueName(f"{node.GetName()} registered"))
+    copy.CopyContent(node)
+    copy.SetAndObserveTransformNodeID(node.GetTransformNodeID())
+    copy.CreateDefaultDisplayNodes()
+    before = {scene.GetNthNode(k).GetID() for k in range(scene.GetNumberOfNodes())}
+    applyTransform(scene, copy, transformNode)
+    helpers = [n for k in range(scene.GetNumberOfNodes()) if (n := scene.GetNthNode(k)).GetID() not in before]
+    if copy.IsA("vtkMRMLSegmentationNode"):
+        _resample(copy, fixedNode)
+    else:
+        copy.HardenTransform()
+    for helper in helpers:
+        scene.RemoveNode(helper)
+    return copy
+
+
+def _resample(segmentation, fixedNode) -> None:
+    """Replace every segment by what it is on the fixed image's grid; names, colours and ids stay."""
+    grid = volumeFromNode(fixedNode).grid
+    ids = list(segmentation.GetSegmentation().GetSegmentIDs())
+    masks = [volumeFromSegment(segmentation, segmentId, grid).array for segmentId in ids]
+    segmentation.SetAndObserveTransformNodeID(None)
+    segments = segmentation.GetSegmentation()
+    for segmentId, mask in zip(ids, masks, strict=True):
+        segment = segments.GetSegment(segmentId)
+        segment.RemoveAllRepresentations()
+        segment.AddRepresentation(_binaryName(), orientedImage(mask, grid))
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(fixedNode)
+
+
+def _binaryName() -> str:
+    return slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName()
