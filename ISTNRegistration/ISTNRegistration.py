@@ -1,17 +1,17 @@
-"""The scripted module ISTNRegistration: glue between the panel, the parameter node and ISTNRegistrationLib.bridge."""
+"""The scripted module ISTNRegistration: glue between the panel, the parameter node and ISTNRegistrationLib."""
 
-import importlib.util
 import sys
-from typing import Annotated
 
 import slicer
 import vtk
-from ISTNRegistrationLib.bridge.outputs import OutputOptions, RegistrationNodes
+from ISTNRegistrationLib.app.install import checkInstalled, installMissing, missingPackages
+from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode
+from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData
+from ISTNRegistrationLib.bridge.devices import deviceText
+from ISTNRegistrationLib.bridge.outputs import RegistrationNodes
 from ISTNRegistrationLib.bridge.registration import registerNodes
-from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -31,52 +31,50 @@ class ISTNRegistration(ScriptedLoadableModule):
         parent.contributors = ["ISTNRegistration contributors"]
         parent.helpText = _(
             "Registers two volumes by the structures that a trained Image-and-Spatial Transformer Network recognizes "
-            "in them, affine or B-spline, and shows what it looked at as heatmaps."
+            "in them, affine or B-spline, and shows what it looked at as heatmaps. "
+            'See the <a href="https://github.com/ISTNRegistration/SlicerISTNRegistration">documentation</a>.'
         )
         parent.acknowledgementText = _(
             "The method: Lee, Oktay, Schuh, Schaap, Glocker: Image-and-Spatial Transformer Networks for "
             "Structure-Guided Image Registration, MICCAI 2019."
         )
-
-
-@parameterNodeWrapper
-class ISTNRegistrationParameterNode:
-    """The panel's settings, kept in the scene."""
-
-    fixedVolume: slicer.vtkMRMLScalarVolumeNode
-    movingVolume: slicer.vtkMRMLScalarVolumeNode
-    checkpoint: str = "brain"
-    transform: Annotated[str, Choice(["affine", "bspline"])] = "affine"
-    refine: Annotated[str, Choice(["theta", "weights", "none"])] = "theta"
-    applyToMoving: bool = False
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
 class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: inputs, model, Apply with progress, Cancel."""
+    """The panel: its tabs follow one parameter node of the scene."""
 
     def __init__(self, parent=None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = self.parameters = self._guiTag = None
-        self._running = self._cancelRequested = False
+        self.tabs = []
 
     def setup(self) -> None:
-        """Build the panel."""
+        """Build the panel. Its tabs need Qt; the logic, which scripts use, does not."""
+        from ISTNRegistrationLib.app.judge_tab import JudgeTab
+        from ISTNRegistrationLib.app.register_tab import RegisterTab
+
         ScriptedLoadableModuleWidget.setup(self)
         panel = slicer.util.loadUI(self.resourcePath("UI/ISTNRegistration.ui"))
         self.layout.addWidget(panel)
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic = ISTNRegistrationLogic()
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.exit)
+        self.judgeTab = JudgeTab(self.ui)
+        self.registerTab = RegisterTab(self.ui, self.logic, self.onResult)
+        self.tabs = [self.registerTab, self.judgeTab]
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.enter)
-        self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
-        self.ui.cancelButton.connect("clicked(bool)", self.onCancelButton)
-        self.ui.progressBar.visible = self.ui.cancelButton.visible = False
-        self._setParameters(self.logic.getParameterNode())
+        self.ui.sampleButton.connect("clicked(bool)", self.onSample)
+        self.ui.installButton.connect("clicked(bool)", self.onInstall)
+        self._showInstalled()
+        self.enter()
 
     def cleanup(self) -> None:
         """The module is reloaded or Slicer closes."""
+        self.registerTab.cancel()
+        self.judgeTab.clear()
         self._setParameters(None)
         self.removeObservers()
 
@@ -85,7 +83,13 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setParameters(self.logic.getParameterNode())
 
     def exit(self, *_sceneEvent) -> None:
-        """Another module is shown, or the scene closes: let go of the parameter node."""
+        """Another module is shown: let go of the parameter node."""
+        self._setParameters(None)
+
+    def onSceneStartClose(self, *_sceneEvent) -> None:
+        """The scene closes: a run ends, its result is forgotten."""
+        self.registerTab.cancel()
+        self.judgeTab.clear()
         self._setParameters(None)
 
     def onReload(self) -> None:
@@ -99,64 +103,43 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         if self.parameters is not None:
             self.parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)
+            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._update)
         self.parameters = parameters
         if parameters is not None:
             self._guiTag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._checkCanApply)
-            self._checkCanApply()
+            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
+        for tab in self.tabs:
+            tab.setParameters(parameters)
 
-    def _checkCanApply(self, _caller=None, _event=None) -> None:
-        if self.parameters is None:  # the module was left during a run
-            return
-        fixed, moving = self.parameters.fixedVolume, self.parameters.movingVolume
-        if fixed is None or moving is None:
-            missing = _("Select a fixed and a moving volume")
-        elif fixed is moving:
-            missing = _("Select two different volumes")
-        else:
-            missing = ""
-        self.ui.applyButton.enabled = not missing and not self._running
-        self.ui.applyButton.toolTip = missing or _("Register the moving volume to the fixed one")
+    def _update(self, _caller=None, _event=None) -> None:
+        for tab in self.tabs:
+            tab.update()
 
-    def onApplyButton(self) -> None:
-        """Register with the panel's settings; errors are shown, a cancelled run leaves no trace."""
-        self._setRunning(True)
-        try:
-            with slicer.util.tryWithErrorDisplay(_("Registration failed."), waitCursor=True):
-                self._register()
-        finally:
-            self._setRunning(False)
+    def onResult(self, pair, nodes) -> None:
+        """A registration has ended well: show it."""
+        self.judgeTab.show(pair, nodes)
+        self._showInstalled()
+        self.ui.tabs.currentIndex = self.ui.tabs.indexOf(self.ui.judgeTab)
 
-    def _register(self) -> None:
-        p = self.parameters
-        outputs = OutputOptions(applyToMoving=p.applyToMoving)
-        options = {"transform": p.transform, "refine": p.refine}
-        try:
-            self.logic.register(p.fixedVolume, p.movingVolume, p.checkpoint, outputs, self.onProgress, **options)
-            self.ui.statusLabel.text = _("Done")
-        except RegistrationCancelled:
-            self.ui.statusLabel.text = _("Cancelled")
+    def onSample(self) -> None:
+        """Load the two brains that come with the extension, and select them."""
+        with slicer.util.tryWithErrorDisplay(_("The sample pair could not be loaded."), waitCursor=True):
+            self.parameters.fixedVolume, self.parameters.movingVolume = loadSamplePair()
 
-    def onCancelButton(self) -> None:
-        """Ask the running registration to stop at its next iteration."""
-        self._cancelRequested = True
+    def onInstall(self) -> None:
+        """Install what is missing, after asking."""
+        with slicer.util.tryWithErrorDisplay(_("Installation failed."), waitCursor=True):
+            installMissing()
+        self._showInstalled()
+        self._update()
 
-    def onProgress(self, progress) -> None:
-        """Show where the registration stands and let the user press Cancel."""
-        self.ui.progressBar.maximum = progress.iterations
-        self.ui.progressBar.value = progress.iteration
-        self.ui.statusLabel.text = progress.stage
-        slicer.app.processEvents()
-        if self._cancelRequested:
-            raise RegistrationCancelled("Cancel was pressed")
-
-    def _setRunning(self, running: bool) -> None:
-        self._running, self._cancelRequested = running, False
-        self.ui.progressBar.visible = self.ui.cancelButton.visible = running
-        if running:
-            self.ui.statusLabel.text = ""
-        self._checkCanApply()
+    def _showInstalled(self) -> None:
+        missing = missingPackages()
+        self.ui.installFrame.visible = bool(missing)
+        self.ui.installLabel.text = _("To register, these Python packages are needed: {names}.").format(
+            names=", ".join(missing)
+        )
+        self.ui.deviceTextLabel.text = deviceText()
 
 
 class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
@@ -167,14 +150,16 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
         return ISTNRegistrationParameterNode(super().getParameterNode())
 
     def register(
-        self, fixedNode, movingNode, checkpoint="brain", outputs=None, onProgress=None, **options
-    ) -> RegistrationNodes:
-        """Register two nodes of the scene; ``options`` are those of RegisterOptions (see ``bridge.registration``)."""
-        missing = [name for name in ("torch", "h5py", "SimpleITK") if importlib.util.find_spec(name) is None]
-        if missing:
-            todo = "Install the extension PyTorch and, with it, torch; pip_install the others from the Python console"
-            raise InputError("ISTN Registration", "Python packages are missing", "all of them", str(missing), todo)
-        return registerNodes(slicer.mrmlScene, (fixedNode, movingNode), checkpoint, options, outputs, onProgress)
+        self, fixedNode, movingNode, checkpoint="brain", outputs=None, onProgress=None, *,
+        masks=(None, None), known=None, inBackground=None, **options,
+    ) -> RegistrationNodes:  # fmt: skip
+        """Register two nodes of the scene: the arguments are those of ``bridge.registration.registerNodes``.
+
+        ``options`` are keywords of RegisterOptions: transform, initial, refine, iterations, device, seed, keep_best.
+        """
+        checkInstalled()
+        pair, more = (fixedNode, movingNode), {"masks": masks, "known": known, "inBackground": inBackground}
+        return registerNodes(slicer.mrmlScene, pair, checkpoint, options, outputs, onProgress, **more)
 
 
 class ISTNRegistrationTest(ScriptedLoadableModuleTest):
@@ -185,15 +170,28 @@ class ISTNRegistrationTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self) -> None:
-        """Register the bundled pair."""
-        self.setUp()
-        self.test_bundledPair()
+        """Both tests, well under a minute."""
+        for test in (self.test_knownShift, self.test_bundledPair):
+            self.setUp()
+            test()
+
+    def test_knownShift(self) -> None:
+        """A brain and its copy 5 mm to the right and 4 mm lower: the shift is found to half a millimetre."""
+        fixed = loadSamplePair()[0]
+        moving = slicer.vtkSlicerVolumesLogic.CloneVolume(slicer.mrmlScene, fixed, "shifted")
+        moving.SetOrigin(*(o + shift for o, shift in zip(fixed.GetOrigin(), (5.0, 0.0, -4.0), strict=True)))
+        nodes = ISTNRegistrationLogic().register(fixed, moving, initial="none")
+        matrix = slicer.util.arrayFromTransformMatrix(nodes.transform)  # to parent: moving to fixed
+        middle = (0.0, -15.0, 5.0, 1.0)
+        for axis, shift in enumerate((5.0, 0.0, -4.0)):
+            self.assertAlmostEqual(middle[axis] - float(matrix[axis] @ middle), shift, delta=0.5)
+        self.delayDisplay("The known shift was found")
 
     def test_bundledPair(self) -> None:
-        """The bundled brains are registered, and nothing but new nodes appears in the scene."""
-        folder = slicer.util.modulePath("ISTNRegistration").replace("ISTNRegistration.py", "Resources/SampleData/")
-        fixed, moving = (slicer.util.loadVolume(folder + name) for name in ("mni152.nii.gz", "colin27.nii.gz"))
+        """The bundled brains: their structures agree better than before, and the moving volume was left alone."""
+        fixed, moving = loadSamplePair()
         nodes = ISTNRegistrationLogic().register(fixed, moving)
         self.assertTrue(nodes.transform.IsLinear())
         self.assertIsNone(moving.GetTransformNodeID())
-        self.delayDisplay("Registered")
+        self.assertGreater(nodes.quality[-1].agreement, nodes.quality[0].agreement + 0.02)
+        self.delayDisplay("The bundled pair was registered")

@@ -1,6 +1,6 @@
 """Draw the extension's icon: a grid bent by a registration, and the structure that guides it.
 
-    python scripts/make_icon.py [ISTNRegistration/Resources/Icons/ISTNRegistration.png]
+python scripts/make_icon.py [ISTNRegistration/Resources/Icons/ISTNRegistration.png]
 """
 
 import math

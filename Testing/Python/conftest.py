@@ -27,3 +27,23 @@ def checkpoint(tmp_path_factory):
     from harness.models import tiny_checkpoint
 
     return tiny_checkpoint(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture
+def panel(scene, tmp_path):
+    """The module's panel in an empty scene."""
+    from harness.panel import open_panel
+
+    with open_panel(scene, tmp_path / "settings.ini") as panel:
+        yield panel
+
+
+@pytest.fixture
+def ready(panel, pair, checkpoint):
+    """The panel with a pair and the tiny checkpoint chosen, a few iterations, no preview."""
+    panel.ui.fixedSelector.setCurrentNode(pair[0])
+    panel.ui.movingSelector.setCurrentNode(pair[1])
+    panel.registerTab.models.add(checkpoint)
+    panel.ui.iterationsSpinBox.setValue(4)
+    panel.ui.previewCheckBox.setChecked(False)
+    return panel

@@ -6,6 +6,7 @@ import types
 from pathlib import Path
 
 import pytest
+import slicer
 from harness import scripted
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
@@ -17,8 +18,10 @@ import ISTNRegistration as module  # noqa: E402
 
 
 def test_the_module_describes_itself(scene):
-    parent = types.SimpleNamespace()
+    parent, connected = types.SimpleNamespace(), []
+    slicer.app.connect = lambda signal, slot: connected.append((signal, slot))
     module.ISTNRegistration(parent)
+    assert connected == [("startupCompleted()", module.registerSampleData)]
     assert parent.title == "ISTN Registration" and parent.categories == ["Registration"]
     assert "heatmaps" in parent.helpText and "MICCAI" in parent.acknowledgementText
 
@@ -65,16 +68,21 @@ def test_the_settings_live_in_the_scene(scene):
     settings.transform = "bspline"
     assert module.ISTNRegistrationLogic().getParameterNode().transform == "bspline"
     with pytest.raises(ValueError):
-        settings.transform = "magic"
+        settings.refine = "magic"
 
 
 def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
+    from ISTNRegistrationLib.core.initial import NAMES
     from ISTNRegistrationLib.core.refine import MODES
-    from ISTNRegistrationLib.core.register import RegisterOptions
+    from ISTNRegistrationLib.core.register import DEVICES, RegisterOptions
 
     hints = inspect.get_annotations(module.ISTNRegistrationParameterNode)
     assert set(hints["refine"].__metadata__[0].choices) == set(MODES)
-    assert RegisterOptions().transform in hints["transform"].__metadata__[0].choices
+    assert set(hints["device"].__metadata__[0].choices) == set(DEVICES)
+    assert set(hints["initial"].__metadata__[0].choices) == {*NAMES, "rigid", "transform"}
+    default, settings = RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
+    for key in ("transform", "refine", "iterations", "device", "initial"):
+        assert getattr(settings, key) == getattr(default, key)
 
 
 def test_outputs_are_passed_on(scene, pair, checkpoint):
@@ -84,13 +92,5 @@ def test_outputs_are_passed_on(scene, pair, checkpoint):
 
 
 @pytest.mark.skipif(not (models_folder() / "brain.h5").is_file(), reason="the shipped checkpoint is not there")
-def test_the_module_s_own_test_passes(scene, monkeypatch):
-    import slicer
-    from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
-    from ISTNRegistrationLib.data.images import read_image
-
-    monkeypatch.setattr(slicer.util, "modulePath", lambda name: module.__file__)
-    monkeypatch.setattr(
-        slicer.util, "loadVolume", lambda path: nodeFromVolume(scene, read_image(path), Path(path).name)
-    )
+def test_the_module_s_own_test_passes(scene):
     module.ISTNRegistrationTest().runTest()

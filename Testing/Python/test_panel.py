@@ -1,142 +1,201 @@
-"""The panel, clicked: the real .ui file and the real module on stand-ins for Qt's and Slicer's widgets."""
+"""The panel, clicked: the real .ui file, real MRML and real registrations, on stand-ins for Slicer's widgets."""
 
+import time
 import types
 
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
-from harness import pythonqt, scripted, widgets  # noqa: E402
-
-import slicer  # isort: skip
-
-scripted.install()
-from ISTNRegistrationLib.core.errors import RegistrationCancelled  # noqa: E402
-
-import ISTNRegistration as module  # noqa: E402
+import slicer  # noqa: E402
+from harness.panel import asked, module, open_panel, pick_bspline  # noqa: E402
+from ISTNRegistrationLib.app.parameters import OWN_PRESET  # noqa: E402
 
 
-@pytest.fixture
-def panel(scene):
-    pythonqt.install(widgets.STAND_INS)
-    slicer.qMRMLWidget = widgets.qMRMLWidget
-    slicer.modules.istnregistration = types.SimpleNamespace(path=module.__file__)
-    pythonqt.slot_errors.clear()
-    panel = module.ISTNRegistrationWidget()
-    panel.setup()
-    yield panel
-    panel.cleanup()
-    panel.ui.ISTNRegistration.setMRMLScene(None)
-    assert not pythonqt.slot_errors
-
-
-@pytest.fixture
-def asked(panel, monkeypatch):
-    """What the panel asked of the logic; nothing is registered."""
-    calls = []
-    monkeypatch.setattr(panel.logic, "register", lambda *args, **options: calls.append((args, options)))
-    return calls
-
-
-def select(panel, pair):
-    panel.ui.fixedSelector.setCurrentNode(pair[0])
-    panel.ui.movingSelector.setCurrentNode(pair[1])
-
-
-def test_apply_waits_for_two_different_volumes_and_says_so(panel, pair):
+def test_apply_says_what_is_missing(panel, pair):
     ui = panel.ui
-    assert not ui.applyButton.enabled and "Select a fixed" in ui.applyButton.toolTip
-    select(panel, (pair[0], pair[0]))
-    assert not ui.applyButton.enabled and "different" in ui.applyButton.toolTip
-    select(panel, pair)
-    assert ui.applyButton.enabled
+    assert not ui.applyButton.enabled and ui.applyButton.text == "Select a fixed volume"
+    ui.fixedSelector.setCurrentNode(pair[0])
+    assert ui.applyButton.text == ui.applyButton.toolTip == "Select a moving volume"
+    ui.movingSelector.setCurrentNode(pair[0])
+    assert ui.applyButton.text == "Select two different volumes"
+    ui.movingSelector.setCurrentNode(pair[1])
+    assert ui.applyButton.enabled and ui.applyButton.text == "Apply"
+    ui.initialComboBox.setCurrentIndex(6)
+    assert ui.applyButton.text == "Select a start transform" and ui.initialTransformSelector.enabled
 
 
-def test_apply_asks_for_what_the_panel_shows(panel, pair, asked):
-    select(panel, pair)
-    panel.ui.applyButton.click()
-    (fixed, moving, checkpoint, outputs, _), options = asked[0]
-    assert (fixed, moving, checkpoint) == (*pair, "brain") and not outputs.applyToMoving
-    assert options == {"transform": "affine", "refine": "theta"}
+def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch):
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    began = time.perf_counter()
+    with open_panel(scene, tmp_path / "settings.ini") as panel:
+        assert time.perf_counter() - began < 5  # a hang, not a benchmark
+        assert not panel.ui.installFrame.isHidden() and "torch" in panel.ui.installLabel.text
+        assert "thalamus" in panel.ui.cardTextLabel.text
 
 
-@pytest.mark.parametrize(
-    "change, check",
-    [
-        (lambda ui: ui.checkpointLineEdit.setText("my.h5"), lambda args, options: args[2] == "my.h5"),
-        (
-            lambda ui: ui.transformComboBox.setCurrentText("bspline"),
-            lambda args, options: options["transform"] == "bspline",
-        ),
-        (lambda ui: ui.refineComboBox.setCurrentText("none"), lambda args, options: options["refine"] == "none"),
-        (lambda ui: ui.applyToMovingCheckBox.setChecked(True), lambda args, options: args[3].applyToMoving),
-    ],
-)
-def test_each_control_changes_the_request(panel, pair, asked, change, check):
-    select(panel, pair)
-    change(panel.ui)
-    panel.ui.applyButton.click()
-    assert check(*asked[0])
+def test_the_card_of_the_checkpoint_is_shown_and_its_transforms_are_offered(ready):
+    assert "putamen, caudate" in ready.ui.cardTextLabel.text
+    box = ready.ui.transformComboBox
+    assert [box.itemData(k) for k in range(box.count)] == ["affine", "bspline"]
 
 
-def test_a_click_registers_and_shows_progress(panel, pair, checkpoint):
-    select(panel, pair)
-    panel.ui.checkpointLineEdit.setText(str(checkpoint))
-    panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text == "Done" and panel.ui.progressBar.maximum > 0
-    assert slicer.util.getNode("moving to fixed").IsLinear()
+def test_a_broken_checkpoint_is_said_and_apply_waits(ready, tmp_path):
+    (tmp_path / "broken.h5").write_bytes(b"no checkpoint")
+    ready.registerTab.models.add(tmp_path / "broken.h5")
+    assert "cannot be read" in ready.ui.cardTextLabel.text and not ready.ui.applyButton.enabled
 
 
-def test_cancel_stops_at_the_next_iteration(panel, pair, asked, monkeypatch):
-    def register(*args, **options):
-        panel.ui.cancelButton.click()
-        args[4](types.SimpleNamespace(stage="affine refined", iteration=1, iterations=9, loss=1.0))
+def combo(name, index):
+    def change(ui, _node):
+        getattr(ui, name).setCurrentIndex(index)
 
-    monkeypatch.setattr(panel.logic, "register", register)
-    select(panel, pair)
-    panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text == "Cancelled" and panel.ui.applyButton.enabled
+    return change
 
 
-def test_an_error_is_shown_and_the_panel_is_ready_again(panel, pair, monkeypatch):
-    def fail(*args, **options):
-        raise RuntimeError("no model")
+def tick(name, wanted=True):
+    def change(ui, _node):
+        getattr(ui, name).setChecked(wanted)
 
-    shown = []
-    monkeypatch.setattr(panel.logic, "register", fail)
-    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
-    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, *args, **more: shown.append(text))
-    select(panel, pair)
-    panel.ui.applyButton.click()
-    assert "no model" in shown[0] and panel.ui.applyButton.enabled and panel.ui.cancelButton.isHidden()
-    assert str(pythonqt.slot_errors.pop()) == "no model"  # Slicer prints it in the Python console as well
+    return change
 
 
-def test_cancelling_is_an_exception_of_its_own(panel):
-    panel._cancelRequested = True
-    with pytest.raises(RegistrationCancelled):
-        panel.onProgress(types.SimpleNamespace(stage="affine", iteration=0, iterations=1, loss=0.0))
+def choose(name):
+    def change(ui, node):
+        getattr(ui, name).setCurrentNode(node)
+
+    return change
 
 
-def test_settings_come_back_after_the_scene_is_closed(panel, pair, scene):
-    panel.ui.transformComboBox.setCurrentText("bspline")
-    scene.Clear(0)
-    assert panel.parameters is not None and not panel.ui.applyButton.enabled
-    panel.ui.refineComboBox.setCurrentText("weights")
-    assert module.ISTNRegistrationLogic().getParameterNode().refine == "weights"
+def fast(ui, _node):
+    index = ui.presetComboBox.findData("fast")
+    ui.presetComboBox.activated.emit(index)
 
 
-def test_leaving_the_module_lets_go_of_the_settings(panel):
-    panel.exit()
-    panel.ui.refineComboBox.setCurrentText("weights")
-    assert module.ISTNRegistrationLogic().getParameterNode().refine == "theta"
-    panel.enter()
-    assert panel.ui.refineComboBox.currentText == "theta"
+OUTPUTS = {
+    "makeVolumeCheckBox": ("volume", False),
+    "makeHeatmapsCheckBox": ("heatmaps", False),
+    "makeChannelsCheckBox": ("channels", True),
+    "makeMeasuresCheckBox": ("measures", True),
+    "makeInverseCheckBox": ("inverse", True),
+    "makePartsCheckBox": ("parts", True),
+    "makeGridCheckBox": ("grid", True),
+    "applyToMovingCheckBox": ("applyToMoving", True),
+}
+CHANGES = {
+    "transform": (lambda ui, n: pick_bspline(ui), None, lambda r, n: r["transform"] == "bspline"),
+    "initial": (combo("initialComboBox", 3), None, lambda r, n: r["initial"] == "center_of_mass"),
+    "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
+    "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
+    "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
+    "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
+    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][0] is n),
+    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][1] is n),
+    "fixedStructures": (
+        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].fixed is n,
+    ),
+    "movingStructures": (
+        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].moving is n,
+    ),
+    "fixedLandmarks": (
+        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].fixedLandmarks is n,
+    ),
+    "movingLandmarks": (
+        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].movingLandmarks is n,
+    ),
+    "outputTransform": (
+        choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda r, n: r["outputs"].transformNode is n,
+    ),
+    **{
+        field: (tick(name, wanted), None, lambda r, n, f=field, w=wanted: getattr(r["outputs"], f) is w)
+        for name, (field, wanted) in OUTPUTS.items()
+    },
+}  # fmt: skip
 
 
-def test_leaving_the_module_during_a_run_ends_well(panel, pair, monkeypatch):
-    select(panel, pair)
-    monkeypatch.setattr(panel.logic, "register", lambda *args, **options: panel.exit())
-    panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text == "Done" and panel.parameters is None
-    panel.enter()
-    assert panel.ui.applyButton.enabled and panel.ui.cancelButton.isHidden()
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_control_changes_the_request(ready, scene, pair, name):
+    change, kind, check = CHANGES[name]
+    node = scene.AddNewNodeByClass(kind, "chosen") if kind else None
+    assert not check(asked(ready)[1], node)
+    change(ready.ui, node)
+    nodes, request = asked(ready)
+    assert nodes == pair and check(request, node)
+
+
+def test_a_start_transform_of_ones_own_is_used(ready, scene):
+    node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "start")
+    ready.ui.initialComboBox.setCurrentIndex(6)
+    ready.ui.initialTransformSelector.setCurrentNode(node)
+    assert asked(ready)[1]["initial"] is node
+
+
+def test_the_checkpoint_of_the_list_is_asked_for(ready, checkpoint):
+    assert asked(ready)[1]["checkpoint"] == str(checkpoint)
+    index = ready.ui.checkpointComboBox.findData("hippocampus")
+    ready.ui.checkpointComboBox.activated.emit(index)
+    assert asked(ready)[1]["checkpoint"] == "hippocampus"
+
+
+def test_ones_own_preset_is_kept_in_the_settings(ready):
+    ready.ui.iterationsSpinBox.setValue(33)
+    ready.ui.savePresetButton.click()
+    assert slicer.app.userSettings().value(OWN_PRESET) == "theta:33"
+    assert ready.ui.presetComboBox.currentData == "own"
+    ready.ui.iterationsSpinBox.setValue(34)
+    assert ready.ui.presetComboBox.currentData == "other"
+    ready.ui.presetComboBox.activated.emit(ready.ui.presetComboBox.findData("own"))
+    assert ready.ui.iterationsSpinBox.value == 33
+
+
+def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
+    pick_bspline(ready.ui)
+    for name in OUTPUTS:
+        getattr(ready.ui, name).click()
+    for name in ("initialComboBox", "refineComboBox", "heatmapComboBox", "comparisonComboBox", "orientationComboBox"):
+        getattr(ready.ui, name).setCurrentIndex(2)
+    ready.ui.opacitySlider.setValue(0.25)
+    ready.ui.heatHighSpinBox.setValue(0.8)
+    ready.ui.previewEverySpinBox.setValue(9)
+    names = [n for n in vars(module.ISTNRegistrationParameterNode) if not n.startswith("_")]
+    names = [n for n in names if isinstance(getattr(module.ISTNRegistrationParameterNode, n), property)]
+
+    def choices():
+        values = {n: getattr(ready.parameters, n) for n in names}
+        return {n: v.GetName() if hasattr(v, "GetName") else v for n, v in values.items()}
+
+    before = choices()
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    assert choices() != before
+    slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrb"))
+    ready.exit()
+    slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
+    ready.enter()
+    assert choices() == before and before["opacity"] == 0.25 and before["makeInverse"]
+    assert ready.ui.opacitySlider.value == 0.25 and ready.ui.fixedSelector.currentNode().GetName() == "fixed"
+
+
+def test_the_module_can_be_reloaded(ready, scene, tmp_path, monkeypatch):
+    import sys
+
+    kept = {n: m for n, m in sys.modules.items() if n.startswith("ISTNRegistrationLib")}
+    monkeypatch.setattr("slicer.ScriptedLoadableModule.ScriptedLoadableModuleWidget.onReload", lambda self: None)
+    ready.onReload()
+    assert not [n for n in sys.modules if n.startswith("ISTNRegistrationLib")]
+    sys.modules.update(kept)
+
+
+def test_warnings_stand_above_apply(ready, pair):
+    import numpy as np
+
+    array = slicer.util.arrayFromVolume(pair[1])
+    array[0, 0, 0] = -900.0
+    slicer.util.arrayFromVolumeModified(pair[1])
+    node = types.SimpleNamespace(config=ready.registerTab.models.card.config, card={"title": "T1 MRI"})
+    ready.registerTab.models.card = types.SimpleNamespace(**vars(node), path=ready.registerTab.models.card.path,
+                                                          transforms=("affine", "bspline"))  # fmt: skip
+    ready.registerTab.update()
+    assert "looks like CT" in ready.ui.warningsLabel.text and np.isfinite(array).all()

@@ -39,6 +39,16 @@ class SliceView:
         self.node.SetFieldOfView(fieldOfViewMm, fieldOfViewMm * height / width, 1.0)
         self.node.JumpSliceByCentering(*ras)
 
+    def fit(self) -> None:
+        """Show the whole background."""
+        self._logic.FitSliceToBackground()
+
+    def close(self) -> None:
+        """Let go of the scene; the nodes of the view stay, as in desktop Slicer."""
+        self._managers.SetMRMLDisplayableNode(None)
+        slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self._logic)
+        self._logic.SetMRMLScene(None)
+
     def picture(self) -> np.ndarray:
         """(height, width, 3) uint8, first row on top."""
         self._mapper.SetInputConnection(self._logic.GetImageDataConnection())

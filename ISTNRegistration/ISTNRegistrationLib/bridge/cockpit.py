@@ -12,16 +12,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..core.grid import Grid
 from ..core.volume import Volume
+from .heatmaps import colorTable
 from .transforms import linearTransformNode
 from .volumes import nodeFromVolume, orientedImage, volumeFromNode
 
 VIEWS = {"ISTNFixed": "F", "ISTNBefore": "B", "ISTNAfter": "A", "ISTNHeat": "H"}
 ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
+LABEL_MM = 1.0
 LAYOUT_ID = 7209  # any number that no other layout has
 CUT = 0.5  # where a map counts as structure
 CHECKERS = 8  # along the longest axis
-GRID_SPACING_MM = 8.0
+GRID_SPACING_MM, GRID_LINE_MM, GRID_OPACITY = 8.0, 0.6, 0.6
+GRID_COLOR = (0.94, 0.89, 0.26)
+GRID_TABLE = "ISTN grid"
 # Okabe and Ito's colours, which people with colour-blindness can tell apart; first those that stand out on grey.
 STRUCTURE_COLORS = (
     (0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26),
@@ -49,15 +54,14 @@ class Cockpit:
     checkerboard: object = None
     outlines: object = None
     _made: list = field(default_factory=list)
+    _grids: dict = field(default_factory=dict)
 
     def open(self, structureNames) -> None:
-        """Make what the views need and fill them; the views must be there (``layoutXml``)."""
+        """Make what the views need; they must be there (``layoutXml``), and are filled by ``show``."""
         self.start = self._keep(linearTransformNode(self.scene, self.nodes.result.initial, "ISTN start"))
         self.before = self._keep(_copyUnder(self.scene, self.moving, self.start))
         self.outlines = self._keep(structureOutlines(self.scene, self.nodes.result, structureNames))
         self.checkerboard = self._keep(checkerboardNode(self.scene, self.fixed, self.nodes.volume))
-        self.show("fixed", comparison="overlay", opacity=0.5)
-        self.showGrid(True)
 
     def show(self, heatmap: str, comparison: str, opacity: float) -> None:
         """Fill the views.
@@ -95,18 +99,17 @@ class Cockpit:
             if key != "difference":
                 node.GetDisplayNode().SetWindowLevelMinMax(low, high)
 
-    def showGrid(self, visible: bool) -> None:
-        """The transform as a warped grid in the view "after"."""
-        transform = self.nodes.transform
-        transform.CreateDefaultDisplayNodes()
-        display = transform.GetDisplayNode()
-        display.SetVisibility(visible)
-        display.SetVisibility2D(visible)
-        display.SetVisibility3D(False)
-        display.SetVisualizationMode(display.VIS_MODE_GRID)
-        display.SetGridSpacingMm(GRID_SPACING_MM)
-        display.SetGridShowNonWarped(False)
-        _showOnlyIn(self.scene, display, ("ISTNAfter",))
+    def showGrid(self, visible: bool, orientation: str) -> None:
+        """A grid of the moving image's space, as the transform bends it, in the view "after".
+
+        Slicer's own transform display draws its grid in every slice view (5.12), so this one is a label map.
+        """
+        if visible and orientation not in self._grids:
+            self._grids[orientation] = self._keep(warpedGridNode(self.scene, self.nodes.result, orientation))
+        composite = compositeNode(self.scene, "ISTNAfter")
+        if composite is not None:
+            composite.SetLabelVolumeID(self._grids[orientation].GetID() if visible else None)
+            composite.SetLabelOpacity(GRID_OPACITY)
 
     def showOutlines(self, visible: bool) -> None:
         """The outlines of the structures that the networks see in the fixed image."""
@@ -119,14 +122,26 @@ class Cockpit:
             if node is not None:
                 node.SetOrientation(orientation)
 
+    def lookAtStructures(self) -> None:
+        """All four views go through the middle of what is seen in the fixed image."""
+        seen = self.nodes.result.fixed_map
+        index = np.argwhere(seen.channels.max(axis=0) >= CUT)
+        if not len(index):
+            return
+        x, y, z = seen.grid.index_to_physical(index.mean(axis=0)[::-1])
+        for name in VIEWS:
+            node = self.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+            if node is not None:
+                node.JumpSliceByOffsetting(-x, -y, z)
+
     def close(self) -> None:
         """Take away what only the cockpit needed; the results stay."""
-        if self.nodes.transform.GetDisplayNode() is not None:
-            self.nodes.transform.GetDisplayNode().SetVisibility(False)
         for node in self._made:
-            if self.scene.IsNodePresent(node):
-                self.scene.RemoveNode(node)
-        self._made = []
+            display = node.GetDisplayNode() if self.scene.IsNodePresent(node) else None
+            for gone in (node, display):
+                if gone is not None and self.scene.IsNodePresent(gone):
+                    self.scene.RemoveNode(gone)
+        self._made, self._grids = [], {}
 
     def _keep(self, node):
         node.SetHideFromEditors(True)
@@ -184,6 +199,28 @@ def checkerboardNode(scene, fixedNode, registeredNode):
     if fixedNode.GetDisplayNode() is not None:
         node.GetDisplayNode().CopyContent(fixedNode.GetDisplayNode())
     return node
+
+
+def warpedGridNode(scene, result, orientation: str):
+    """Label map (1 mm, over the networks' grid) of the lines whose moving coordinate is a multiple of GRID_SPACING_MM.
+
+    Only the two coordinates in the slice's plane draw lines: the third would fill whole slices.
+    """
+    seen = result.fixed_map.grid
+    size = [round(n * s / LABEL_MM) for n, s in zip(seen.size, seen.spacing, strict=True)]
+    grid = Grid.centered(seen.center, size, (LABEL_MM,) * 3)
+    moving = grid.points() + result.transform.displacement(grid)
+    across = {"Axial": (0, 1), "Coronal": (0, 2), "Sagittal": (1, 2)}[orientation]
+    steps = moving[..., list(across)] / GRID_SPACING_MM
+    lines = (np.abs(steps - np.rint(steps)) * GRID_SPACING_MM < GRID_LINE_MM).any(axis=-1)
+    node = nodeFromVolume(scene, Volume(lines.astype(np.uint8), grid), "ISTN grid", "vtkMRMLLabelMapVolumeNode")
+    node.GetDisplayNode().SetAndObserveColorNodeID(gridColorNode(scene).GetID())
+    return node
+
+
+def gridColorNode(scene):
+    """Nothing, and the colour of the grid's lines."""
+    return colorTable(scene, GRID_TABLE, [(0.0, 0.0, 0.0, 0.0), (*GRID_COLOR, 1.0)])
 
 
 def _copyUnder(scene, movingNode, transformNode):

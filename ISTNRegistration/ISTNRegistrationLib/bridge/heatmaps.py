@@ -56,7 +56,7 @@ def differenceNode(scene, result):
     strongest = np.take_along_axis(difference, np.abs(difference).argmax(axis=0)[None], axis=0)[0]
     node = nodeFromVolume(scene, Volume(strongest, result.fixed_map.grid, "difference"), "M' warped - F'")
     display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(_colorTable(scene, DIFFERENCE_NAME, differenceColors()).GetID())
+    display.SetAndObserveColorNodeID(colorTable(scene, DIFFERENCE_NAME, differenceColors()).GetID())
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(-1.0, 1.0)
     return node
@@ -76,7 +76,7 @@ def heatmapNode(scene, volume: Volume, name: str):
 
 def heatColorNode(scene):
     """The scene's heat colour table; made when it is not there yet."""
-    return _colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
+    return colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
 
 
 def differenceColors() -> np.ndarray:
@@ -87,16 +87,16 @@ def differenceColors() -> np.ndarray:
     return np.stack([red, 1 - strength, blue, np.minimum(1.0, 2 * strength)], axis=-1)
 
 
-def _colorTable(scene, name: str, colors):
-    """The scene's colour table of this name; made when it is not there yet."""
+def colorTable(scene, name: str, colors):
+    """The scene's colour table of this name; made of ``colors`` (RGBA, 0 to 1) when it is not there yet."""
     known = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if known is not None:
         return known
     table = scene.AddNewNodeByClass("vtkMRMLColorTableNode", name)
     table.SetTypeToUser()
-    table.SetNumberOfColors(COLORS)
+    table.SetNumberOfColors(len(colors))
     for number, color in enumerate(colors):
-        table.SetColor(number, f"{number / (COLORS - 1):.2f}", *color)
+        table.SetColor(number, f"{number / (len(colors) - 1):.2f}", *color)
     return table
 
 

@@ -65,6 +65,7 @@ class RegistrationNodes:
     volume: Any = None
     heatmaps: dict = field(default_factory=dict)
     measures: dict = field(default_factory=dict)
+    structures: tuple[str, ...] = ()  # names of the maps' channels
     quality: tuple = ()
     notes: tuple[str, ...] = ()
 
@@ -110,7 +111,8 @@ def createNodes(scene, pair, computation, outputs: OutputOptions) -> Registratio
 def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
     fixedNode, movingNode = pair
     result, name = computation.result, f"{movingNode.GetName()} to {fixedNode.GetName()}"
-    nodes = RegistrationNodes(result, quality=computation.quality, notes=computation.notes)
+    names = tuple(channel.name for channel in computation.checkpoint.config.channels)
+    nodes = RegistrationNodes(result, structures=names, quality=computation.quality, notes=computation.notes)
     nodes.transform = _transformNode(scene, computation, outputs, name)
     if outputs.parts:
         nodes.linear = linearTransformNode(scene, result.transform.linear, f"{name} linear")
@@ -120,9 +122,8 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
         nodes.inverse = inverseTransformNode(scene, nodes.transform, computation.inputs.fixed.grid, f"{name} inverse")
     if computation.warped is not None:
         nodes.volume = _warpedNode(scene, computation.warped, movingNode, fixedNode)
-    config = computation.checkpoint.config
-    if outputs.heatmaps and config.uses_itn:
-        nodes.heatmaps = heatmapNodes(scene, result, [c.name for c in config.channels] if outputs.channels else None)
+    if outputs.heatmaps and computation.checkpoint.config.uses_itn:
+        nodes.heatmaps = heatmapNodes(scene, result, names if outputs.channels else None)
         nodes.heatmaps["difference"] = differenceNode(scene, result)
     if outputs.measures:
         nodes.measures = _measureNodes(scene, result, name)

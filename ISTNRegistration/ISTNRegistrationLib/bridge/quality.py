@@ -20,7 +20,7 @@ HEADINGS = {
     "hd95_mm": "HD95 mm",
     "tre_mm": "TRE mm",
     "folded": "Folded voxels",
-    "displacement_mm": "Largest displacement mm",
+    "displacement_mm": "Displacement mm",
     "seconds": "Seconds",
 }
 

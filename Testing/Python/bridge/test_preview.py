@@ -5,7 +5,7 @@ import slicer
 from harness.geometry import mrml_from_world, points_in, transforms_over
 from harness.scene import contents
 from headless.sliceview import SliceView
-from ISTNRegistrationLib.bridge.preview import Preview, compositeNodes
+from ISTNRegistrationLib.bridge.preview import Preview
 from ISTNRegistrationLib.bridge.volumes import volumeFromNode
 
 
@@ -32,5 +32,6 @@ def test_the_preview_follows_the_transform_and_leaves_the_scene_as_it_was(scene,
     assert view.composite.GetBackgroundVolumeID() == pair[0].GetID()
     preview.remove()
     assert contents(scene) == before
-    assert compositeNodes(scene)[0].GetBackgroundVolumeID() == pair[1].GetID()
+    assert view.composite.GetBackgroundVolumeID() == pair[1].GetID()
     assert view.composite.GetForegroundVolumeID() is None
+    view.close()

@@ -214,9 +214,7 @@ def test_a_chosen_transform_node_gets_the_result(scene, pair, checkpoint):
     nodes = registerNodes(scene, pair, checkpoint, {"transform": "bspline", **QUICK}, options)
     assert nodes.transform is chosen and scene.GetNumberOfNodesByClass("vtkMRMLTransformNode") == before
     points = points_in(volumeFromNode(pair[0]).grid)
-    np.testing.assert_allclose(
-        mrml_from_world(chosen, points), nodes.result.transform.map_points(points), atol=1e-3
-    )
+    np.testing.assert_allclose(mrml_from_world(chosen, points), nodes.result.transform.map_points(points), atol=1e-3)
     assert chosen.GetNodeReference("spatialRegistrationFixed") is pair[0]
     linear = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "linear")
     with pytest.raises(InputError, match="cannot hold"):

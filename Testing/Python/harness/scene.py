@@ -10,6 +10,9 @@ import slicer  # noqa: E402
 import vtk  # noqa: E402
 from headless.application import boot  # noqa: E402
 
+# A cleared scene forgets the orientation presets that the desktop application keeps in its default nodes.
+ORIENTATION_LOST = "GetSliceOrientationPreset: invalid orientation preset name: Reformat"
+
 
 @contextmanager
 def empty_scene():
@@ -22,8 +25,8 @@ def empty_scene():
         yield slicer.mrmlScene
     finally:
         vtk.vtkOutputWindow.SetInstance(before)
-    text = log.GetOutput() or ""
-    assert "ERROR" not in text.upper(), text
+    errors = [part for part in (log.GetOutput() or "").split("\n\n") if "ERROR" in part.upper()]
+    assert not [part for part in errors if ORIENTATION_LOST not in part], errors
 
 
 def all_nodes(scene):

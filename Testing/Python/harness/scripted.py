@@ -62,12 +62,22 @@ class Choice:
     def __init__(self, choices):
         self.choices = choices
 
+    def allows(self, value):
+        return value in self.choices
+
+
+class WithinRange:
+    def __init__(self, minimum, maximum):
+        self.minimum, self.maximum = minimum, maximum
+
+    def allows(self, value):
+        return self.minimum <= value <= self.maximum
+
 
 def _parameter(name, annotation, default):
-    """-> property of a wrapped parameter: a node reference, or a str or bool that may be limited to choices."""
-    kind, *extras = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Annotated else (annotation,)
-    choices = extras[0].choices if extras else None
-    if issubclass(kind, slicer.vtkMRMLNode):
+    """-> property of a wrapped parameter: a node reference, or a str, bool or number that may be limited."""
+    kind, *limits = typing.get_args(annotation) if typing.get_origin(annotation) is typing.Annotated else (annotation,)
+    if typing.get_origin(kind) is typing.Union or issubclass(kind, slicer.vtkMRMLNode):
         return property(
             lambda self: self.parameterNode.GetNodeReference(name),
             lambda self, node: self.parameterNode.SetNodeReferenceID(name, node.GetID() if node else None),
@@ -78,25 +88,34 @@ def _parameter(name, annotation, default):
         return default if not text else text == "True" if kind is bool else kind(text)
 
     def write(self, value):
-        if not isinstance(value, kind) or (choices and value not in choices):
+        if not isinstance(value, kind) or not all(limit.allows(value) for limit in limits):
             raise ValueError(f"{name} cannot be {value!r}")
         self.parameterNode.SetParameter(name, str(value))
 
     return property(read, write)
 
 
-def _binding(widget, choices):
+def _binding(widget, limits):
     """-> (read, write, signal) of a widget."""
     kind = widget.className()
+    if kind in ("QSpinBox", "QDoubleSpinBox", "ctkSliderWidget"):
+        widget.minimum, widget.maximum = limits[0].minimum, limits[0].maximum
+        signal = "valueChanged(int)" if kind == "QSpinBox" else "valueChanged(double)"
+        return lambda: widget.value, widget.setValue, signal
     if kind == "qMRMLNodeComboBox":
         return widget.currentNode, widget.setCurrentNode, "currentNodeChanged(vtkMRMLNode*)"
     if kind == "QCheckBox":
         return lambda: widget.checked, widget.setChecked, "toggled(bool)"
     if kind == "QLineEdit":
         return lambda: widget.text, widget.setText, "textChanged(QString)"
+    choices = limits[0].choices
     widget.clear()
     widget.addItems(choices)  # as Slicer's connector does
-    return lambda: widget.currentText, widget.setCurrentText, "currentTextChanged(QString)"
+    return (
+        lambda: choices[widget.currentIndex],
+        lambda value: widget.setCurrentIndex(choices.index(value)),
+        "currentIndexChanged(int)",
+    )
 
 
 class _Binding:
@@ -106,8 +125,8 @@ class _Binding:
         self.parameters, self.bound, self.busy = parameters, [], False
         for widget in [w for w in vars(ui).values() if hasattr(w, "className") and w.property("SlicerParameterName")]:
             name = widget.property("SlicerParameterName")
-            choices = next((e.choices for e in typing.get_args(hints[name])[1:]), [])
-            read, write, signal = _binding(widget, choices)
+            limits = typing.get_args(hints[name])[1:] if typing.get_origin(hints[name]) is typing.Annotated else ()
+            read, write, signal = _binding(widget, limits)
             changed = self._changed(name, read)
             write(getattr(parameters, name))
             widget.connect(signal, changed)
@@ -156,7 +175,11 @@ def install():
             f"ScriptedLoadableModule{b}": globals()[f"ScriptedLoadableModule{b}"] for b in bases
         },
         "i18n": {"tr": lambda text: text, "translate": lambda context, text: text},
-        "parameterNodeWrapper": {"parameterNodeWrapper": parameterNodeWrapper, "Choice": Choice},
+        "parameterNodeWrapper": {
+            "parameterNodeWrapper": parameterNodeWrapper,
+            "Choice": Choice,
+            "WithinRange": WithinRange,
+        },
     }
     for name, members in modules.items():
         module = types.ModuleType(f"slicer.{name}")

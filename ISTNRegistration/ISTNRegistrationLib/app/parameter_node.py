@@ -1,0 +1,53 @@
+"""The panel's parameter node: typed, in the scene, bound to the widgets by their property SlicerParameterName."""
+
+from typing import Annotated, Union
+
+import slicer
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+from .parameters import COMPARISONS, DEVICES, HEATMAPS, INITIALS, ORIENTATIONS, REFINEMENTS
+
+Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007  Slicer reads Union
+
+
+@parameterNodeWrapper
+class ISTNRegistrationParameterNode:
+    """What the user chose; the names are those of the widgets' property."""
+
+    fixedVolume: slicer.vtkMRMLScalarVolumeNode
+    movingVolume: slicer.vtkMRMLScalarVolumeNode
+    initial: Annotated[str, Choice(INITIALS)] = "auto"
+    initialTransform: slicer.vtkMRMLLinearTransformNode
+    fixedMask: Structures
+    movingMask: Structures
+    fixedStructures: Structures
+    movingStructures: Structures
+    fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+
+    checkpoint: str = "brain"
+    transform: str = "affine"
+    refine: Annotated[str, Choice(REFINEMENTS)] = "theta"
+    iterations: Annotated[int, WithinRange(0, 2000)] = 50
+    device: Annotated[str, Choice(DEVICES)] = "auto"
+
+    outputTransform: slicer.vtkMRMLTransformNode
+    makeVolume: bool = True
+    makeHeatmaps: bool = True
+    makeChannels: bool = False
+    makeMeasures: bool = False
+    makeInverse: bool = False
+    makeParts: bool = False
+    makeGrid: bool = False
+    applyToMoving: bool = False
+    preview: bool = True
+    previewEvery: Annotated[int, WithinRange(1, 100)] = 5
+
+    heatmap: Annotated[str, Choice(HEATMAPS)] = "warped"
+    comparison: Annotated[str, Choice(COMPARISONS)] = "overlay"
+    orientation: Annotated[str, Choice(ORIENTATIONS)] = "Axial"
+    opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
+    heatLow: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
+    heatHigh: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
+    showOutlines: bool = True
+    showGrid: bool = True

@@ -1,0 +1,90 @@
+"""Every choice of the panel, kept in the scene; how the choices are called; and the presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import slicer
+from slicer.i18n import tr as _
+
+INITIALS = ["auto", "none", "center", "center_of_mass", "moments", "rigid", "transform"]
+REFINEMENTS = ["theta", "weights", "none"]
+DEVICES = ["auto", "cpu", "cuda"]
+HEATMAPS = ["warped", "fixed", "moving", "difference"]
+COMPARISONS = ["overlay", "checkerboard", "moving", "registered"]
+ORIENTATIONS = ["Axial", "Coronal", "Sagittal"]
+OWN_PRESET = "ISTNRegistration/OwnPreset"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Refinement and iterations under one name."""
+
+    refine: str
+    iterations: int
+
+
+PRESETS = {"fast": Preset("none", 0), "standard": Preset("theta", 50), "accurate": Preset("theta", 200)}
+
+
+def labels() -> dict[str, list[str]]:
+    """What a user reads for each choice, by the name of its combo box."""
+    return {
+        "initialComboBox": [
+            _("Automatic (as the checkpoint was trained)"),
+            _("None: the images lie right already"),
+            _("Centres of the images"),
+            _("Centres of mass"),
+            _("Centres of mass and main axes"),
+            _("Rigid registration of the images (slower)"),
+            _("The transform chosen below"),
+        ],
+        "refineComboBox": [
+            _("Of the transform (recommended)"),
+            _("Of the network's weights (as published)"),
+            _("None: one pass of the networks"),
+        ],
+        "deviceComboBox": [_("Automatic"), _("CPU"), _("Graphics card (CUDA)")],
+        "heatmapComboBox": [
+            _("Registered: structures seen in the moving volume"),
+            _("Fixed: structures seen in the fixed volume"),
+            _("Moving: structures as they lie in the moving volume"),
+            _("Difference: registered minus fixed"),
+        ],
+        "comparisonComboBox": [
+            _("Overlay"),
+            _("Checkerboard"),
+            _("Before: the moving volume at the start"),
+            _("After: the registered volume"),
+        ],
+        "orientationComboBox": [_("Axial"), _("Coronal"), _("Sagittal")],
+    }
+
+
+def presetLabels() -> dict[str, str]:
+    """Names of the presets, the user's own one and of anything else."""
+    return {
+        "fast": _("Fast: one pass"),
+        "standard": _("Standard: 50 iterations"),
+        "accurate": _("Accurate: up to 200 iterations"),
+        "own": _("My preset"),
+        "other": _("Other settings"),
+    }
+
+
+def ownPreset() -> Preset | None:
+    """The preset that the user saved on this computer."""
+    text = slicer.app.userSettings().value(OWN_PRESET)
+    refine, _colon, iterations = str(text or "").partition(":")
+    return Preset(refine, int(iterations)) if refine in REFINEMENTS and iterations.isdigit() else None
+
+
+def saveOwnPreset(preset: Preset) -> None:
+    """Remember it in the application's settings."""
+    slicer.app.userSettings().setValue(OWN_PRESET, f"{preset.refine}:{preset.iterations}")
+
+
+def presetName(preset: Preset) -> str:
+    """fast, standard, accurate, own, or other."""
+    known = {**PRESETS, "own": ownPreset()}
+    return next((name for name, value in known.items() if value == preset), "other")

@@ -1,0 +1,248 @@
+"""The tab Register: inputs, checkpoint, options, outputs; Apply with progress, preview, Stop and Cancel."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..bridge.checks import warnings
+from ..bridge.outputs import OutputOptions
+from ..bridge.preview import Preview
+from ..bridge.registration import KnownStructures
+from ..core.errors import InputError, RegistrationCancelled
+from .background import BackgroundRun
+from .models import ModelChooser
+from .parameters import PRESETS, Preset, labels, ownPreset, presetLabels, presetName, saveOwnPreset
+from .plot import curvesPixmap
+
+PLOT_HEIGHT = 120
+
+
+class Message(NamedTuple):
+    """What the worker says: a Progress, and the transform as it stands where the preview wants one."""
+
+    progress: object
+    transform: object
+
+
+class RegisterTab:
+    """Glue between the widgets ``ui`` (of ISTNRegistration.ui), the parameter node and the logic.
+
+    Args:
+        ui: the panel's widgets.
+        logic: has ``register``.
+        onResult: called with the RegistrationNodes of a finished run.
+    """
+
+    def __init__(self, ui, logic, onResult) -> None:
+        self.ui, self.logic, self.onResult = ui, logic, onResult
+        self.parameters = self._run = self._preview = None
+        self._curves, self._began = {}, 0.0
+        self.models = ModelChooser(ui, self._onModelChanged)
+        ui.applyButton.connect("clicked(bool)", self.onApply)
+        ui.cancelButton.connect("clicked(bool)", self.cancel)
+        ui.stopButton.connect("clicked(bool)", self.stop)
+        ui.savePresetButton.connect("clicked(bool)", self.onSavePreset)
+        ui.presetComboBox.connect("activated(int)", self.onPreset)
+        ui.transformComboBox.connect("activated(int)", self.onTransform)
+        for name, text in presetLabels().items():
+            ui.presetComboBox.addItem(text, name)
+        ui.runFrame.visible = False
+
+    def setParameters(self, parameters) -> None:
+        """Follow a parameter node that is connected to the widgets already; None lets go."""
+        self.parameters = parameters
+        if parameters is None:
+            return
+        for comboBox, texts in labels().items():
+            for index, text in enumerate(texts):
+                getattr(self.ui, comboBox).setItemText(index, text)
+        self.models.refresh()
+        self.update()
+
+    def update(self) -> None:
+        """Show what follows from the parameters: model, preset, warnings, and whether Apply can be pressed."""
+        p = self.parameters
+        if p is None:
+            return
+        self.models.select(p.checkpoint)
+        self._showTransforms()
+        name = presetName(Preset(p.refine, p.iterations))
+        self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
+        self.ui.initialTransformSelector.enabled = p.initial == "transform"
+        missing = self._missing()
+        self.ui.applyButton.enabled = not missing and self._run is None
+        self.ui.applyButton.text = missing or _("Apply")
+        self.ui.applyButton.toolTip = missing or _("Register the moving volume to the fixed one")
+        said = [] if missing else self._warnings()
+        self.ui.warningsLabel.text = "\n".join(f"⚠ {text}" for text in said)
+        self.ui.warningsLabel.visible = bool(said)
+
+    def _missing(self) -> str:
+        p = self.parameters
+        if p.fixedVolume is None:
+            return _("Select a fixed volume")
+        if p.movingVolume is None:
+            return _("Select a moving volume")
+        if p.fixedVolume is p.movingVolume:
+            return _("Select two different volumes")
+        if p.initial == "transform" and p.initialTransform is None:
+            return _("Select a start transform")
+        return self.models.problem
+
+    def _warnings(self) -> list[str]:
+        p = self.parameters
+        return warnings(p.fixedVolume, p.movingVolume, self.models.card.config, self.models.card.card, p.initial)
+
+    def _showTransforms(self) -> None:
+        names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
+        box, offered = self.ui.transformComboBox, self.models.transforms
+        if [box.itemData(k) for k in range(box.count)] != list(offered):
+            box.clear()
+            for name in offered:
+                box.addItem(names[name], name)
+        if offered and self.parameters.transform not in offered:
+            self.parameters.transform = offered[0]
+        box.currentIndex = box.findData(self.parameters.transform)
+
+    def _onModelChanged(self, checkpoint: str) -> None:
+        if self.parameters is not None:
+            self.parameters.checkpoint = checkpoint
+            self.update()
+
+    def onTransform(self, index: int) -> None:
+        """The user picked a transform."""
+        self.parameters.transform = self.ui.transformComboBox.itemData(index)
+
+    def onPreset(self, index: int) -> None:
+        """The user picked a preset: set what it stands for."""
+        name = self.ui.presetComboBox.itemData(index)
+        preset = ownPreset() if name == "own" else PRESETS.get(name)
+        if preset is not None:
+            self.parameters.refine, self.parameters.iterations = preset.refine, preset.iterations
+        self.update()
+
+    def onSavePreset(self) -> None:
+        """Keep the present choice as the user's own."""
+        saveOwnPreset(Preset(self.parameters.refine, self.parameters.iterations))
+        self.update()
+
+    def request(self) -> dict:
+        """Keyword arguments of ``logic.register`` that the panel's choices make."""
+        p = self.parameters
+        outputs = OutputOptions(
+            volume=p.makeVolume,
+            heatmaps=p.makeHeatmaps,
+            channels=p.makeChannels,
+            measures=p.makeMeasures,
+            parts=p.makeParts,
+            inverse=p.makeInverse,
+            grid=p.makeGrid,
+            applyToMoving=p.applyToMoving,
+            transformNode=p.outputTransform,
+        )
+        known = (p.fixedStructures, p.movingStructures, p.fixedLandmarks, p.movingLandmarks)
+        return {
+            "checkpoint": p.checkpoint,
+            "outputs": outputs,
+            "masks": (p.fixedMask, p.movingMask),
+            "known": KnownStructures(*known),
+            **self.options(),
+        }
+
+    def options(self) -> dict:
+        """Keywords of RegisterOptions."""
+        p = self.parameters
+        initial = p.initialTransform if p.initial == "transform" else p.initial
+        keys = ("transform", "refine", "iterations", "device")
+        return {"initial": initial, **{key: getattr(p, key) for key in keys}}
+
+    def onApply(self) -> None:
+        """Register; errors are shown, a cancelled run leaves no trace."""
+        with slicer.util.tryWithErrorDisplay(_("Registration failed.")):
+            self._register()
+
+    def _register(self) -> None:
+        p = self.parameters
+        pair, request, every = (p.fixedVolume, p.movingVolume), self.request(), p.previewEvery
+        self._start(Preview(slicer.mrmlScene, *pair) if p.preview else None)
+        try:
+            nodes = self.logic.register(*pair, inBackground=lambda work: self._inBackground(work, every), **request)
+            self._end(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._began))
+        except RegistrationCancelled:
+            self._end(_("Cancelled: nothing was changed"))
+            return
+        except InputError:
+            self._end(_("Not registered"))
+            raise
+        except BaseException:
+            self._end(_("Failed"))
+            raise
+        self.onResult(pair, nodes)
+
+    def _inBackground(self, work, every: int):
+        def inWorker(report):
+            def onProgress(progress):
+                wanted = self._preview is not None and progress.iteration % every == 0
+                return report(Message(progress, progress.transform() if wanted else None))
+
+            return work(onProgress)
+
+        return self._run.execute(inWorker, self.onReport, slicer.app.processEvents)
+
+    def onReport(self, message: Message) -> None:
+        """Show where the run stands (main thread)."""
+        progress = message.progress
+        curve = self._curves.setdefault(progress.stage, [])
+        curve.append(progress.loss)
+        if len(curve) == 1:
+            self._stageBegan = time.monotonic()
+        left = (time.monotonic() - self._stageBegan) / len(curve) * (progress.iterations - progress.iteration)
+        self.ui.progressBar.maximum = max(progress.iterations, 1)
+        self.ui.progressBar.value = progress.iteration
+        text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")
+        fields = {"stage": progress.stage, "iteration": progress.iteration, "iterations": progress.iterations}
+        self.ui.statusLabel.text = text.format(**fields, loss=progress.loss, left=left)
+        width = max(self.ui.runFrame.width - 30, 200)
+        self.ui.lossPlotLabel.setPixmap(curvesPixmap(self._curves, width, PLOT_HEIGHT))
+        if message.transform is not None and not self._run.ending:
+            self._preview.update(message.transform)
+
+    def stop(self) -> None:
+        """End the run and keep the best so far."""
+        if self._run is not None:
+            self._run.stop()
+            self.ui.statusLabel.text = _("Stopping...")
+
+    def cancel(self) -> None:
+        """End the run and leave the scene as it was."""
+        if self._run is not None:
+            self._run.cancel()
+            self.ui.statusLabel.text = _("Cancelling...")
+
+    def _start(self, preview) -> None:
+        self._run, self._preview = BackgroundRun(), preview
+        self._curves, self._began = {}, time.monotonic()
+        self.ui.runFrame.visible = True
+        self._showButtons(True)
+        self.ui.progressBar.maximum = 0  # busy: the networks look at the images
+        self.ui.statusLabel.text = _("The networks look at the images...")
+        self.ui.lossPlotLabel.setPixmap(qt.QPixmap())
+        self.update()
+        self.ui.applyButton.text = _("Registering...")
+
+    def _end(self, text: str) -> None:
+        if self._preview is not None:
+            self._preview.remove()
+        self._run = self._preview = None
+        self._showButtons(False)
+        self.ui.statusLabel.text = text
+        self.update()
+
+    def _showButtons(self, running: bool) -> None:
+        for widget in (self.ui.progressBar, self.ui.stopButton, self.ui.cancelButton):
+            widget.visible = running

@@ -1,0 +1,81 @@
+"""Runs from the panel, with real registrations: results, Stop, Cancel, and everything that can happen meanwhile."""
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
+import slicer  # noqa: E402
+from harness import pythonqt  # noqa: E402
+from harness.panel import on_report, pick_bspline  # noqa: E402
+from harness.scene import contents, node_ids  # noqa: E402
+from ISTNRegistrationLib.bridge.quality import HEADINGS  # noqa: E402
+
+
+def test_a_click_registers_and_shows_the_result(ready, pair):
+    ready.ui.previewCheckBox.setChecked(True)
+    ready.ui.previewEverySpinBox.setValue(1)
+    ready.ui.applyButton.click()
+    ui = ready.ui
+    assert ui.statusLabel.text.startswith("Done in") and ui.tabs.currentWidget() is ui.judgeTab
+    assert slicer.util.getNode("moving to fixed").IsLinear()
+    assert ui.qualityTable.rowCount == 3 and ui.qualityTable.columnCount == len(HEADINGS)
+    assert ui.reasonLabel.text and not ui.lossPlotLabel.pixmap.isNull()
+    assert not [n for n in node_ids(slicer.mrmlScene) if "preview" in slicer.mrmlScene.GetNodeByID(n).GetName()]
+
+
+def test_two_runs_in_a_row_make_the_same_transform_twice(ready):
+    found = []
+    for _ in range(2):
+        ready.ui.applyButton.click()
+        found.append(ready.judgeTab.nodes.result.transform.linear)
+    assert (found[0] == found[1]).all()
+    assert all(slicer.mrmlScene.GetFirstNodeByName(name) for name in ("moving to fixed", "moving to fixed_1"))
+
+
+@pytest.mark.parametrize("stage", ["affine refined", "bspline refined"])
+@pytest.mark.parametrize("preview", [False, True])
+def test_cancel_leaves_the_scene_node_for_node_as_it_was(ready, stage, preview):
+    pick_bspline(ready.ui)
+    ready.ui.previewCheckBox.setChecked(preview)
+    before = contents(slicer.mrmlScene)
+    on_report(ready, stage, ready.ui.cancelButton.click)
+    ready.ui.applyButton.click()
+    assert "Cancelled" in ready.ui.statusLabel.text and ready.ui.applyButton.enabled
+    assert contents(slicer.mrmlScene) == before
+
+
+def test_stop_keeps_the_best_so_far(ready):
+    ready.ui.iterationsSpinBox.setValue(2000)
+    on_report(ready, "affine refined", ready.ui.stopButton.click)
+    ready.ui.applyButton.click()
+    assert ready.ui.statusLabel.text.startswith("Done") and ready.judgeTab.nodes is not None
+    assert len(ready.judgeTab.nodes.result.stages[-1].losses) < 2000
+
+
+def test_closing_the_scene_during_a_run_ends_it(ready):
+    on_report(ready, "affine refined", lambda: slicer.mrmlScene.Clear(0))
+    ready.ui.applyButton.click()
+    assert "Cancelled" in ready.ui.statusLabel.text
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLVolumeNode") == 0
+    assert ready.ui.applyButton.text == "Select a fixed volume"
+
+
+def test_leaving_or_reloading_the_module_during_a_run_ends_well(ready):
+    on_report(ready, "affine refined", ready.exit)
+    ready.ui.applyButton.click()
+    assert ready.ui.statusLabel.text.startswith("Done")
+    ready.enter()
+    assert ready.ui.applyButton.enabled
+    on_report(ready, "affine refined", ready.cleanup)
+    ready.ui.applyButton.click()
+    assert "Cancelled" in ready.ui.statusLabel.text
+
+
+def test_an_input_deleted_midway_is_an_error_that_says_so(ready, pair, monkeypatch):
+    shown = []
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, *args, **more: shown.append(text))
+    on_report(ready, "affine refined", lambda: slicer.mrmlScene.RemoveNode(pair[1]))
+    ready.ui.applyButton.click()
+    assert "deleted during the registration" in shown[0]
+    assert slicer.mrmlScene.GetFirstNodeByName("moving to fixed") is None
+    assert "deleted" in str(pythonqt.slot_errors.pop())  # Slicer prints it in the Python console as well
