@@ -52,8 +52,10 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Build the panel. Its tabs need Qt; the logic, which scripts use, does not."""
+        from ISTNRegistrationLib.app.batch_tab import BatchTab
         from ISTNRegistrationLib.app.judge_tab import JudgeTab
         from ISTNRegistrationLib.app.register_tab import RegisterTab
+        from ISTNRegistrationLib.app.training_tab import TrainingTab
 
         ScriptedLoadableModuleWidget.setup(self)
         panel = slicer.util.loadUI(self.resourcePath("UI/ISTNRegistration.ui"))
@@ -63,7 +65,10 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = ISTNRegistrationLogic()
         self.judgeTab = JudgeTab(self.ui)
         self.registerTab = RegisterTab(self.ui, self.logic, self.onResult)
-        self.tabs = [self.registerTab, self.judgeTab]
+        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, self.resourcePath("UI/Batch.ui"))
+        onNew = self.registerTab.models.add
+        self.trainingTab = TrainingTab(self.ui.trainingTab, onNew, self.resourcePath("UI/Training.ui"))
+        self.tabs = [self.registerTab, self.judgeTab, self.batchTab, self.trainingTab]
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.enter)
         self.ui.sampleButton.connect("clicked(bool)", self.onSample)
@@ -73,9 +78,8 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def cleanup(self) -> None:
         """The module is reloaded or Slicer closes."""
-        self.registerTab.cancel()
-        self.judgeTab.clear()
-        self._setParameters(None)
+        self.onSceneStartClose()
+        self.trainingTab.stop()
         self.removeObservers()
 
     def enter(self, *_sceneEvent) -> None:
@@ -87,9 +91,9 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._setParameters(None)
 
     def onSceneStartClose(self, *_sceneEvent) -> None:
-        """The scene closes: a run ends, its result is forgotten."""
-        self.registerTab.cancel()
-        self.judgeTab.clear()
+        """The scene closes: runs end."""
+        for tab in (self.registerTab, self.judgeTab, self.batchTab):
+            tab.stop()
         self._setParameters(None)
 
     def onReload(self) -> None:
@@ -165,14 +169,10 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
 class ISTNRegistrationTest(ScriptedLoadableModuleTest):
     """The self test that Slicer's developer mode offers; the whole suite is in Testing/Python."""
 
-    def setUp(self) -> None:
-        """Start from an empty scene."""
-        slicer.mrmlScene.Clear()
-
     def runTest(self) -> None:
-        """Both tests, well under a minute."""
+        """Both tests, each in an empty scene, well under a minute."""
         for test in (self.test_knownShift, self.test_bundledPair):
-            self.setUp()
+            slicer.mrmlScene.Clear()
             test()
 
     def test_knownShift(self) -> None:

@@ -34,7 +34,7 @@ class JudgeTab:
         ui.qualityTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in HEADINGS.values()])
         ui.qualityTable.verticalHeader().hide()
         ui.qualityTable.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
-        self.clear()
+        self.stop()
 
     def setParameters(self, parameters) -> None:
         """Follow a parameter node; None lets go."""
@@ -42,7 +42,7 @@ class JudgeTab:
 
     def show(self, pair, nodes) -> None:
         """Show a finished registration: fixed and moving node, RegistrationNodes."""
-        self.clear()
+        self.stop()
         self.pair, self.nodes = pair, nodes
         voxels = nodes.result.fixed_map.grid.size
         self.light = verdict(nodes.quality, voxels[0] * voxels[1] * voxels[2], nodes.notes)
@@ -61,7 +61,7 @@ class JudgeTab:
             else _("Register with the outputs Registered volume and Heatmaps to compare them")
         )
 
-    def clear(self) -> None:
+    def stop(self) -> None:
         """Show nothing: at the start, before the next run, and when the scene is closed."""
         self.ui.cockpitButton.checked = False
         self.nodes = self.pair = self.light = None
@@ -95,7 +95,7 @@ class JudgeTab:
                 self._closeCockpit()
 
     def _openCockpit(self) -> None:
-        self._layoutBefore = showLayout(slicer.mrmlScene)
+        self._layoutBefore = showLayout()
         cockpit = Cockpit(slicer.mrmlScene, *self.pair, self.nodes)
         cockpit.open(self.nodes.structures)
         self._cockpit, self._shown = cockpit, None
@@ -151,7 +151,7 @@ class JudgeTab:
         table.resizeColumnsToContents()
 
 
-def showLayout(scene) -> int | None:
+def showLayout() -> int | None:
     """Switch to the cockpit's layout; returns the layout before, None where there is no layout manager."""
     manager = slicer.app.layoutManager()
     if manager is None:

@@ -44,8 +44,8 @@ class RegisterTab:
         self._curves, self._began = {}, 0.0
         self.models = ModelChooser(ui, self._onModelChanged)
         ui.applyButton.connect("clicked(bool)", self.onApply)
-        ui.cancelButton.connect("clicked(bool)", self.cancel)
-        ui.stopButton.connect("clicked(bool)", self.stop)
+        ui.cancelButton.connect("clicked(bool)", self.stop)
+        ui.stopButton.connect("clicked(bool)", self.finish)
         ui.savePresetButton.connect("clicked(bool)", self.onSavePreset)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.transformComboBox.connect("activated(int)", self.onTransform)
@@ -212,13 +212,13 @@ class RegisterTab:
         if message.transform is not None and not self._run.ending:
             self._preview.update(message.transform)
 
-    def stop(self) -> None:
+    def finish(self) -> None:
         """End the run and keep the best so far."""
         if self._run is not None:
             self._run.stop()
             self.ui.statusLabel.text = _("Stopping...")
 
-    def cancel(self) -> None:
+    def stop(self) -> None:
         """End the run and leave the scene as it was."""
         if self._run is not None:
             self._run.cancel()

@@ -1,7 +1,7 @@
 """The command ``istn``: picks the sub-command, and is the one place where errors become exit codes.
 
-Exit codes: 0 done; 1 some pairs of ``istn evaluate`` failed; 2 input that cannot be used, with one line on stderr;
-130 Ctrl-C.
+Exit codes: 0 done; 1 some pairs of ``istn batch`` or ``istn evaluate`` failed; 2 input that cannot be used, with one
+line on stderr; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from ..core.errors import InputError
 
 COMMANDS = {
     "register": "register a moving image to a fixed one",
+    "batch": "register every pair of a list",
     "evaluate": "measure registrations of many pairs with known structures",
     "prepare": "prepare the training data of a configuration",
     "synthesize": "make toy pairs with known answers",

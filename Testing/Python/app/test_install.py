@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import slicer
@@ -55,7 +56,7 @@ def test_torch_comes_through_its_extension_and_h5py_by_pip(without, asked):
 
 def test_a_newer_slicer_uses_its_own_packaging_and_replaces_nothing(without, asked, monkeypatch):
     packaging = types.SimpleNamespace(
-        load_requirements=lambda path: open(path, encoding="utf-8").read().split(),
+        load_requirements=lambda path: Path(path).read_text(encoding="utf-8").split(),
         pip_ensure=lambda wanted, **how: asked.append((wanted, how["skip_packages"])),
     )
     monkeypatch.setattr(slicer, "packaging", packaging, raising=False)

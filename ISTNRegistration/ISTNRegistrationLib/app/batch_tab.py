@@ -1,0 +1,165 @@
+"""The tab Batch: pairs of files, volumes of the scene, or the frames of a sequence, one after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from ..bridge.batch import FileBatch
+from ..bridge.sequences import framesOf, registerSequence
+from ..core.errors import InputError, RegistrationCancelled
+from .background import BackgroundRun
+
+COLUMNS = ("Pair", "State", "Agreement before", "Agreement", "Dice", "Folded voxels", "Seconds", "Message")
+
+
+class BatchTab:
+    """Runs many registrations with the choices of the tab Register.
+
+    Args:
+        page: the empty tab; Batch.ui is loaded into it.
+        logic: has ``register``.
+        registerTab: gives checkpoint, options and the fixed volume.
+        uiPath: of Batch.ui.
+    """
+
+    def __init__(self, page, logic, registerTab, uiPath: str) -> None:
+        panel = slicer.util.loadUI(uiPath)
+        page.layout().addWidget(panel)
+        panel.setMRMLScene(slicer.mrmlScene)
+        self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
+        self.logic, self._registerTab, self._run, self._stopped = logic, registerTab, None, False
+        self.ui.batchTable.setColumnCount(len(COLUMNS))
+        self.ui.batchTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in COLUMNS])
+        self.ui.batchTable.verticalHeader().hide()
+        self.ui.runFilesButton.connect("clicked(bool)", self.onRunFiles)
+        self.ui.runVolumesButton.connect("clicked(bool)", self.onRunVolumes)
+        self.ui.runSequenceButton.connect("clicked(bool)", self.onRunSequence)
+        self.ui.batchStopButton.connect("clicked(bool)", self.stop)
+        self.ui.pairsPathLineEdit.connect("currentPathChanged(QString)", self.update)
+        self.ui.outputPathLineEdit.connect("currentPathChanged(QString)", self.update)
+        self.ui.sequenceSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.update)
+
+    def setParameters(self, _parameters) -> None:
+        """The settings are those of the tab Register: only what can be run may change."""
+        self.update()
+
+    def update(self) -> None:
+        """What can be pressed, and why not."""
+        ui, idle = self.ui, self._run is None
+        files = bool(ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath)
+        ui.runFilesButton.enabled = idle and files
+        ui.runFilesButton.toolTip = _("Register every pair") if files else _("Choose a list and a folder first")
+        ui.runVolumesButton.enabled = idle
+        sequence = ui.sequenceSelector.currentNode()
+        ui.runSequenceButton.enabled = idle and sequence is not None
+        ui.runSequenceButton.toolTip = _("Register every frame") if sequence else _("Choose a sequence first")
+        ui.batchStopButton.enabled = not idle
+
+    def stop(self) -> None:
+        """End the present registration and start no other; what is done stays."""
+        self._stopped = True
+        if self._run is not None:
+            self._run.cancel()
+
+    def onRunFiles(self) -> None:
+        """Register the pairs of the list that are not done yet."""
+        with slicer.util.tryWithErrorDisplay(_("The batch could not be run.")):
+            paths = (self.ui.pairsPathLineEdit.currentPath, self.ui.outputPathLineEdit.currentPath)
+            batch = FileBatch(*map(Path, paths), *self._choice(), heatmaps=self.ui.batchHeatmapsCheckBox.checked)
+            self._fill([row.name for row in batch.rows])
+            for index, row in enumerate(batch.rows):
+                self._showRow(index, row)
+            self._each(batch.todo(), lambda index: batch.register(index, self._inBackground), self._showRow)
+
+    def onRunVolumes(self) -> None:
+        """Register the ticked volumes to the fixed volume of the tab Register."""
+        with slicer.util.tryWithErrorDisplay(_("The batch could not be run.")):
+            fixed, nodes = self._registerTab.parameters.fixedVolume, self.ui.movingVolumesSelector.checkedNodes()
+            if fixed is None or not nodes:
+                expected = "a fixed volume (tab Register) and ticked volumes"
+                raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
+            request = self._registerTab.request()
+            self._fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
+
+            def register(index):
+                made = self.logic.register(fixed, nodes[index], inBackground=self._inBackground, **request)
+                return _cells(made.quality)
+
+            self._each(range(len(nodes)), register, self._showCells)
+
+    def onRunSequence(self) -> None:
+        """Register every frame of the sequence; its results come together or not at all."""
+        with slicer.util.tryWithErrorDisplay(_("The sequence could not be registered.")):
+            sequence, (checkpoint, options) = self.ui.sequenceSelector.currentNode(), self._choice()
+            self._fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
+
+            def onFrame(number, _count, computation):
+                self._showCells(number, _cells(computation.quality) if computation else ["left out"])
+
+            def register(_index):
+                how = {"registerReference": self.ui.registerReferenceCheckBox.checked, "onFrame": onFrame}
+                reference = int(self.ui.referenceSpinBox.value)
+                scene = slicer.mrmlScene
+                registerSequence(
+                    scene, sequence, reference, checkpoint, options, inBackground=self._inBackground, **how
+                )
+
+            self._each([0], register, lambda *_: None)
+
+    def _choice(self):
+        return self._registerTab.parameters.checkpoint, self._registerTab.options()
+
+    def _each(self, indices, register, show) -> None:
+        """Register one after the other; a failure is shown in its row and does not end the batch."""
+        self._stopped, indices = False, list(indices)
+        for done, index in enumerate(indices):
+            if self._stopped:
+                break
+            self._run = BackgroundRun()
+            self.update()
+            self.ui.batchStatusLabel.text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
+            try:
+                show(index, register(index))
+            except RegistrationCancelled:
+                self._stopped = True
+            except InputError as error:
+                self._showCells(index, ["failed", "", "", "", "", "", str(error)])
+            finally:
+                self._run = None
+                self.update()
+        self.ui.batchStatusLabel.text = _("Stopped") if self._stopped else _("Done")
+
+    def _inBackground(self, work):
+        if self._run is None or self._stopped:
+            raise RegistrationCancelled("The batch was stopped")
+        return self._run.execute(work, lambda _progress: None, slicer.app.processEvents)
+
+    def _fill(self, names) -> None:
+        table = self.ui.batchTable
+        table.setRowCount(len(names))
+        for row, name in enumerate(names):
+            self._set(row, [name, *[""] * (len(COLUMNS) - 1)])
+
+    def _showRow(self, index: int, row) -> None:
+        numbers = (row.agreement_before, row.agreement, row.dice, row.folded, row.seconds)
+        self._showCells(index, [row.state, *numbers, row.message])
+
+    def _showCells(self, index: int, texts) -> None:
+        self._set(index, [self.ui.batchTable.item(index, 0).text(), *texts])
+
+    def _set(self, row: int, texts) -> None:
+        for column, text in enumerate(texts):
+            self.ui.batchTable.setItem(row, column, qt.QTableWidgetItem(str(text)))
+        self.ui.batchTable.resizeColumnsToContents()
+
+
+def _cells(quality) -> list[str]:
+    """State, numbers of the kept stage and nothing to say."""
+    kept = next(row for row in quality if row.kept)
+    seconds = sum(row.seconds for row in quality)
+    numbers = (quality[0].agreement, kept.agreement, kept.dice)
+    return ["done", *("" if n != n else f"{n:.3f}" for n in numbers), str(kept.folded), f"{seconds:.1f}", ""]

@@ -1,0 +1,80 @@
+"""The tab Batch: files, volumes of the scene and sequences, with real registrations."""
+
+import pytest
+
+pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
+import slicer  # noqa: E402
+from command import subject  # noqa: E402
+from harness import panel as harness  # noqa: E402, F401  makes qt
+from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode  # noqa: E402
+
+import qt  # noqa: E402  isort: skip
+
+
+def column(panel, number):
+    table = panel.batchTab.ui.batchTable
+    return [table.item(row, number).text() for row in range(table.rowCount)]
+
+
+@pytest.fixture
+def files(ready, tmp_path):
+    """The panel with a list of two good pairs and a bad one."""
+    for number, name in enumerate("ab"):
+        subject(tmp_path, name, 3, 3.0 * number)
+    lines = ["fixed,moving", "a.nii.gz,b.nii.gz", "a.nii.gz,none.nii.gz", "b.nii.gz,a.nii.gz"]
+    (tmp_path / "pairs.csv").write_text("\n".join(lines) + "\n")
+    ui = ready.batchTab.ui
+    assert not ui.runFilesButton.enabled and "Choose" in ui.runFilesButton.toolTip
+    ui.pairsPathLineEdit.currentPath = str(tmp_path / "pairs.csv")
+    ui.outputPathLineEdit.currentPath = str(tmp_path / "out")
+    assert ui.runFilesButton.enabled
+    return ready
+
+
+def test_files_are_registered_row_by_row_and_failures_skipped(files, tmp_path):
+    files.batchTab.ui.runFilesButton.click()
+    assert column(files, 1) == ["done", "failed", "done"]
+    assert "none.nii.gz" in column(files, 7)[1] and files.batchTab.ui.batchStatusLabel.text == "Done"
+    assert (tmp_path / "out" / "0003-a-to-b" / "transform.h5").is_file()
+    written = (tmp_path / "out" / "0001-b-to-a" / "transform.h5").stat().st_mtime_ns
+    files.batchTab.ui.runFilesButton.click()
+    assert (tmp_path / "out" / "0001-b-to-a" / "transform.h5").stat().st_mtime_ns == written
+
+
+def test_stop_ends_the_batch_and_a_second_run_goes_on(files, monkeypatch):
+    show = files.batchTab._showRow
+
+    def stop_after_first(index, row):
+        show(index, row)
+        if row.state == "done":
+            files.batchTab.ui.batchStopButton.click()
+
+    monkeypatch.setattr(files.batchTab, "_showRow", stop_after_first)
+    files.batchTab.ui.runFilesButton.click()
+    assert column(files, 1) == ["done", "waiting", "waiting"] and files.batchTab.ui.batchStatusLabel.text == "Stopped"
+    monkeypatch.undo()
+    files.batchTab.ui.runFilesButton.click()
+    assert column(files, 1) == ["done", "failed", "done"]
+
+
+def test_ticked_volumes_are_registered_to_the_fixed_one(ready, scene, pair):
+    constant = volumeFromNode(pair[1])
+    constant.array[:] = 1.0
+    bad = nodeFromVolume(scene, constant, "constant")
+    for node in (pair[1], bad):
+        ready.batchTab.ui.movingVolumesSelector.setCheckState(node, qt.Qt.Checked)
+    ready.batchTab.ui.runVolumesButton.click()
+    assert column(ready, 1) == ["done", "failed"] and "constant" in column(ready, 7)[1]
+    assert slicer.util.getNode("moving to fixed").IsLinear()
+
+
+def test_a_sequence_is_registered(ready, scene, pair):
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    for value, node in zip("01", pair, strict=True):
+        sequence.SetDataNodeAtValue(node, value)
+    ui = ready.batchTab.ui
+    assert not ui.runSequenceButton.enabled
+    ui.sequenceSelector.setCurrentNode(sequence)
+    ui.runSequenceButton.click()
+    assert column(ready, 1) == ["done", "done"]
+    assert scene.GetFirstNodeByName("cine registered").GetNumberOfDataNodes() == 2

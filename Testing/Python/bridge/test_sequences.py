@@ -1,0 +1,63 @@
+"""A sequence registered to one of its frames: transforms and frames under the same index values."""
+
+import numpy as np
+import pytest
+from harness.models import tiny_pair
+from harness.scene import node_ids
+from ISTNRegistrationLib.bridge.sequences import registerSequence
+from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
+from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
+
+QUICK = {"iterations": 2, "device": "cpu"}
+
+
+@pytest.fixture
+def sequence(scene):
+    """Three frames, 0, 10 and 20 s; the first and the last are the same image."""
+    node = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    node.SetIndexName("time")
+    node.SetIndexUnit("s")
+    fixed, moving = tiny_pair()
+    for value, volume in zip(("0", "10", "20"), (fixed, moving, fixed), strict=True):
+        frame = nodeFromVolume(scene, volume, "frame")
+        node.SetDataNodeAtValue(frame, value)
+        scene.RemoveNode(frame.GetDisplayNode())
+        scene.RemoveNode(frame)
+    return node
+
+
+def test_every_frame_lies_on_the_reference_afterwards(scene, sequence, checkpoint):
+    found = registerSequence(scene, sequence, 0, checkpoint, QUICK)
+    grid = volumeFromNode(sequence.GetNthDataNode(0)).grid
+    for made in (found.transforms, found.frames):
+        assert [made.GetNthIndexValue(k) for k in range(3)] == ["0", "10", "20"]
+        assert made.GetIndexName() == "time" and made.GetIndexUnit() == "s"
+    assert all(volumeFromNode(found.frames.GetNthDataNode(k)).grid.size == grid.size for k in range(3))
+    assert all(found.transforms.GetNthDataNode(k).IsLinear() for k in range(3))
+    first, last = (volumeFromNode(found.frames.GetNthDataNode(k)).array for k in (0, 2))
+    np.testing.assert_array_equal(first, last)  # the reference is treated like any other frame
+    assert len(found.quality) == 3 and found.quality[0]
+
+
+def test_the_reference_frame_can_be_left_out(scene, sequence, checkpoint):
+    found = registerSequence(scene, sequence, 0, checkpoint, QUICK, registerReference=False)
+    original = volumeFromNode(sequence.GetNthDataNode(0)).array
+    np.testing.assert_array_equal(volumeFromNode(found.frames.GetNthDataNode(0)).array, original)
+    assert found.quality[0] == () and found.quality[1]
+
+
+def test_a_cancelled_sequence_leaves_no_trace(scene, sequence, checkpoint):
+    def stop(number, count, computation):
+        raise RegistrationCancelled("enough")
+
+    before = node_ids(scene)
+    with pytest.raises(RegistrationCancelled):
+        registerSequence(scene, sequence, 0, checkpoint, QUICK, onFrame=stop)
+    assert node_ids(scene) == before
+
+
+def test_a_frame_that_is_not_there_and_an_empty_sequence_are_named(scene, sequence, checkpoint):
+    with pytest.raises(InputError, match="0 to 2"):
+        registerSequence(scene, sequence, 3, checkpoint, QUICK)
+    with pytest.raises(InputError, match="cannot be registered"):
+        registerSequence(scene, scene.AddNewNodeByClass("vtkMRMLSequenceNode", "empty"), 0, checkpoint, QUICK)
