@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import qt
@@ -82,7 +83,7 @@ class BatchTab:
             if fixed is None or not nodes:
                 expected = "a fixed volume (tab Register) and ticked volumes"
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
-            request = self._registerTab.request()
+            request = self._requestForAll()
             self._fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
 
             def register(index):
@@ -110,6 +111,13 @@ class BatchTab:
 
             self._each([0], register, lambda *_: None)
 
+    def _requestForAll(self) -> dict:
+        """The request without what belongs to one moving volume: its mask, structures and chosen output node."""
+        request = self._registerTab.request()
+        request["outputs"] = replace(request["outputs"], transformNode=None)
+        request["masks"] = (request["masks"][0], None)
+        return request | {"known": None}
+
     def _choice(self):
         return self._registerTab.parameters.checkpoint, self._registerTab.options()
 
@@ -126,7 +134,7 @@ class BatchTab:
                 show(index, register(index))
             except RegistrationCancelled:
                 self._stopped = True
-            except InputError as error:
+            except (InputError, MemoryError, RuntimeError) as error:
                 self._showCells(index, ["failed", "", "", "", "", "", str(error)])
             finally:
                 self._run = None
@@ -145,15 +153,17 @@ class BatchTab:
             self._set(row, [name, *[""] * (len(COLUMNS) - 1)])
 
     def _showRow(self, index: int, row) -> None:
-        numbers = (row.agreement_before, row.agreement, row.dice, row.folded, row.seconds)
-        self._showCells(index, [row.state, *numbers, row.message])
+        numbers = [f"{float(n):.3f}" if n != "" else "" for n in (row.agreement_before, row.agreement, row.dice)]
+        self._showCells(index, [row.state, *numbers, row.folded, row.seconds, row.message])
 
     def _showCells(self, index: int, texts) -> None:
         self._set(index, [self.ui.batchTable.item(index, 0).text(), *texts])
 
     def _set(self, row: int, texts) -> None:
         for column, text in enumerate(texts):
-            self.ui.batchTable.setItem(row, column, qt.QTableWidgetItem(str(text)))
+            item = qt.QTableWidgetItem(str(text))
+            item.setToolTip(str(texts[-1]))  # the message, which may be out of sight
+            self.ui.batchTable.setItem(row, column, item)
         self.ui.batchTable.resizeColumnsToContents()
 
 

@@ -1,12 +1,54 @@
-"""The batch over files (data/batch.py) as the panel runs it: row by row, each in the background."""
+"""Many pairs, one after the other: of files (data/batch.py, as the panel runs it), or of the scene's nodes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import slicer
 
+from ..core.errors import InputError
+from .outputs import RegistrationNodes
+from .registration import registerNodes
 from .transforms import matrixFromNode
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """What became of one pair: its nodes, or why it failed."""
+
+    nodes: RegistrationNodes | None = None
+    message: str = ""
+
+
+def registerPairs(scene, pairs, checkpoint="brain", options=None, outputs=None, onRow=None) -> list[PairResult]:
+    """Register pairs of nodes of the scene; a pair that fails is listed and skipped, and leaves no node.
+
+    Args:
+        pairs: (fixed node, moving node) of each.
+        checkpoint, options, outputs: as ``registerNodes`` takes them; the same for all. ``outputs`` without a chosen
+            transform node, which could hold only one result.
+        onRow: called with (number, PairResult) after each pair; return False to stop there.
+
+    Returns:
+        A PairResult for each pair that was reached.
+
+    Raises:
+        InputError: ``outputs`` names a transform node.
+        RegistrationCancelled: passed on; pairs that were done stay.
+    """
+    if outputs is not None and outputs.transformNode is not None:
+        who, got = "Outputs", f"'{outputs.transformNode.GetName()}'"
+        raise InputError(who, "one transform node cannot hold the results of a batch", "none", got, "Leave it out")
+    found = []
+    for number, pair in enumerate(pairs):
+        try:
+            found.append(PairResult(registerNodes(scene, pair, checkpoint, options, outputs)))
+        except (InputError, MemoryError, RuntimeError) as error:
+            found.append(PairResult(message=" ".join(str(error).split())))
+        if onRow is not None and onRow(number, found[-1]) is False:
+            break
+    return found
 
 
 class FileBatch:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
+from ..core.initial import NAMES
 from ..core.register import RegisterOptions, register_pair
 from .evaluate import measure
-from .files import write_atomically
+from .files import existing_file, read_text, write_atomically
 from .images import read_image, read_labels, write_image
 from .initial import resolve_initial
 from .outputs import all_or_nothing
@@ -66,8 +69,7 @@ class BatchOptions:
     def version(self) -> str:
         """Changes when the same pair would get another result."""
         values = {key: str(value) for key, value in asdict(self.register).items()}
-        start = Path(values["initial"])
-        values["initial"] = start.read_text(encoding="latin-1") if start.is_file() else values["initial"]
+        values["initial"] = _start(self.register.initial)
         text = json.dumps([self.checkpoint.sha256, values, self.heatmaps])
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -81,18 +83,19 @@ def read_batch(pairs: Path, output: Path, version: str) -> list[Row]:
         version: of the options; what was done with others is done again.
 
     Raises:
-        InputError: the list cannot be read, or ``output`` is no folder.
+        InputError: the list cannot be read or would be overwritten by the table, or ``output`` is no folder.
     """
     if output.exists() and not output.is_dir():
         raise InputError("Output folder", "it is a file", "a folder", str(output), "Give the name of a folder")
+    if pairs.resolve() == (output / TABLE).resolve():
+        who, what = f"Pairs '{pairs.name}'", "the table of results would overwrite it"
+        raise InputError(who, what, "another folder or name", str(pairs), "Give --output another folder")
     rows = []
     for number, entry in enumerate(read_table(pairs, f"Pairs '{pairs.name}'", COLUMNS), start=1):
         files = {key: entry.get(key) or "" for key in (*COLUMNS, *LABELS)}
         rows.append(Row(name=f"{number:04d}-{_stem(files['moving'])}-to-{_stem(files['fixed'])}", **files))
-    before = {(row.name, row.fixed, row.moving): row for row in _read_table(output / TABLE)}
-    known = [before.get((row.name, row.fixed, row.moving)) for row in rows]
-    done = [old if old and old.state == DONE and old.version == version else None for old in known]
-    return [old or row for row, old in zip(rows, done, strict=True)]
+    done = {_files(old): old for old in _read_table(output / TABLE) if _is_done(old, output, version)}
+    return [done.get(_files(row), row) for row in rows]
 
 
 def run_batch(rows: list[Row], pairs: Path, output: Path, options: BatchOptions, on_progress=None) -> Iterator[Row]:
@@ -114,7 +117,7 @@ def register_row(row: Row, pairs: Path, output: Path, options: BatchOptions, on_
     output.mkdir(parents=True, exist_ok=True)
     try:
         return _registered(row, pairs.parent, output / row.name, options, on_progress)
-    except (InputError, OSError, MemoryError) as error:
+    except (InputError, OSError, MemoryError, RuntimeError) as error:
         return replace(row, state=FAILED, version=options.version, message=" ".join(str(error).split()))
 
 
@@ -161,9 +164,33 @@ def _registered(row: Row, base: Path, folder: Path, options: BatchOptions, on_pr
 def _read_table(path: Path) -> list[Row]:
     if not path.is_file():
         return []
-    known = set(asdict(Row("", "", "")))
-    rows = parse(path.read_text(encoding="utf-8"), f"Table '{path}'")[1]
-    return [Row(**{key: value for key, value in row.items() if key in known}) for row in rows]
+    who, columns = f"Table '{path}'", list(asdict(Row("", "", "")))
+    header, rows = parse(read_text(path, who, "a CSV"), who)
+    if header != columns:
+        got, todo = ", ".join(header)[:80], "Give --output another folder"
+        raise InputError(who, "it is a CSV of another kind", ", ".join(columns), got, todo)
+    return [Row(**{key: row[key] or "" for key in columns}) for row in rows]
+
+
+def _files(row: Row) -> tuple[str, ...]:
+    return row.name, row.fixed, row.moving, row.fixed_soi, row.moving_soi
+
+
+def _is_done(row: Row, output: Path, version: str) -> bool:
+    return row.state == DONE and row.version == version and (output / row.name / "transform.h5").is_file()
+
+
+def _start(initial) -> str | list:
+    """What the initial alignment is, exactly: a name, the numbers of a matrix, or the bytes of a file.
+
+    Raises:
+        InputError: there is no such name or file.
+    """
+    if not isinstance(initial, (str, Path)):
+        return np.asarray(initial).tolist()
+    if str(initial) in (*NAMES, "rigid"):
+        return str(initial)
+    return hashlib.sha256(Path(existing_file(initial, "Initial alignment")).read_bytes()).hexdigest()
 
 
 def _stem(name: str) -> str:

@@ -78,3 +78,22 @@ def test_a_sequence_is_registered(ready, scene, pair):
     ui.runSequenceButton.click()
     assert column(ready, 1) == ["done", "done"]
     assert scene.GetFirstNodeByName("cine registered").GetNumberOfDataNodes() == 2
+
+
+def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, scene, pair):
+    chosen = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "chosen")
+    segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "of one volume")
+    parameters, asked = ready.parameters, []
+    parameters.outputTransform = chosen
+    parameters.movingMask = parameters.movingStructures = segmentation
+
+    def register(*nodes, **request):
+        asked.append(request)
+        raise RuntimeError("only asked")
+
+    ready.logic.register = register
+    ready.batchTab.ui.movingVolumesSelector.setCheckState(pair[1], qt.Qt.Checked)
+    ready.batchTab.ui.runVolumesButton.click()
+    assert column(ready, 1) == ["failed"] and column(ready, 7) == ["only asked"]
+    assert asked[0]["outputs"].transformNode is None and asked[0]["masks"] == (None, None)
+    assert asked[0]["known"] is None and asked[0]["checkpoint"] == parameters.checkpoint

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from harness.geometry import mrml_from_world, points_in
 from harness.models import tiny_pair
 from harness.scene import node_ids
+from ISTNRegistrationLib.bridge.registration import registerNodes
 from ISTNRegistrationLib.bridge.sequences import registerSequence
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
@@ -61,3 +63,21 @@ def test_a_frame_that_is_not_there_and_an_empty_sequence_are_named(scene, sequen
         registerSequence(scene, sequence, 3, checkpoint, QUICK)
     with pytest.raises(InputError, match="cannot be registered"):
         registerSequence(scene, scene.AddNewNodeByClass("vtkMRMLSequenceNode", "empty"), 0, checkpoint, QUICK)
+
+
+def test_another_volume_can_be_the_reference_and_warps_are_kept(scene, sequence, checkpoint):
+    fixed, moving = (nodeFromVolume(scene, volume, volume.name) for volume in tiny_pair())
+    found = registerSequence(scene, sequence, fixed, checkpoint, {**QUICK, "transform": "bspline"})
+    alone = registerNodes(scene, (fixed, moving), checkpoint, {**QUICK, "transform": "bspline"})
+    points = points_in(volumeFromNode(fixed).grid, margin=0.3)
+    kept = found.transforms.GetNthDataNode(1)
+    np.testing.assert_array_equal(mrml_from_world(kept, points), mrml_from_world(alone.transform, points))
+    assert not kept.IsLinear()
+
+
+def test_a_frame_that_fails_leaves_no_trace(scene, sequence, checkpoint):
+    sequence.GetNthDataNode(1).GetImageData().GetPointData().GetScalars().Fill(1.0)
+    before = node_ids(scene)
+    with pytest.raises(InputError):
+        registerSequence(scene, sequence, 0, checkpoint, QUICK)
+    assert node_ids(scene) == before
