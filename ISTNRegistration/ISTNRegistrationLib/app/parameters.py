@@ -49,7 +49,7 @@ def labels() -> dict[str, list[str]]:
             _("Registered: structures seen in the moving volume"),
             _("Fixed: structures seen in the fixed volume"),
             _("Moving: structures as they lie in the moving volume"),
-            _("Difference: registered minus fixed"),
+            _("Difference: where the two still disagree"),
         ],
         "comparisonComboBox": [
             _("Overlay"),

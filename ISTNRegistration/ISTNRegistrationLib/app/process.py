@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
+import time
 from pathlib import Path
 
 import qt
 
-GRACE_MS = 3000  # then it is killed: on Windows a console process cannot be asked
+from ..core.errors import InputError
+
+START_MS, GRACE_MS = 10_000, 5_000
 LOG = "log.txt"
+TAIL_BYTES = 20_000
+# The process ends as by Ctrl-C when its input does: asked to on every system, and when Slicer itself has gone.
+# One line without double quotes, so that no launcher changes it.
+TRAIN = (
+    "import _thread, os, sys, threading; "
+    "threading.Thread(target=lambda: (os.read(0, 1), _thread.interrupt_main()), daemon=True).start(); "
+    "from ISTNRegistrationLib.cli.main import main; sys.exit(main())"
+)
 
 
 class TrainingProcess:
@@ -17,18 +30,32 @@ class TrainingProcess:
 
     Attributes:
         stopped: whether it was ended by ``stop``.
+
+    Args:
+        config: TOML file.
+        output: folder of the run; a run that is there goes on.
+        init: checkpoint to fine-tune from, "" for none.
+
+    Raises:
+        InputError: the folder cannot be written to, or Python cannot be started.
     """
 
-    def __init__(self, config: Path, output: Path) -> None:
-        output.mkdir(parents=True, exist_ok=True)
-        self.output, self.stopped = output, False
+    def __init__(self, config: Path, output: Path, init: str = "") -> None:
+        self.output, self._stopTime = output, None
         self._process = qt.QProcess()
         self._process.setProcessEnvironment(_environment())
-        self._process.setStandardOutputFile(str(output / LOG))
-        self._process.setStandardErrorFile(str(output / LOG), qt.QIODevice.Append)
-        words = ["-m", "ISTNRegistrationLib.cli", "train", "--config", str(config), "--output", str(output)]
-        words += ["--resume"] if (output / "state.pt").is_file() else []
+        self._process.setProcessChannelMode(qt.QProcess.MergedChannels)
+        self._process.setStandardOutputFile(str(_newLog(output)))
+        words = ["-c", TRAIN, "train", "--config", str(config), "--output", str(output)]
+        words += ["--resume"] if canResume(output) else ["--init", init] if init else []
         self._process.start(pythonProgram(), words)
+        if not self._process.waitForStarted(START_MS):
+            got, todo = f"{pythonProgram()} does not start", "Install Slicer again, or run istn train in a shell"
+            raise InputError("Training", "it cannot be started", "Slicer's Python", got, todo)
+
+    @property
+    def stopped(self) -> bool:
+        return self._stopTime is not None
 
     @property
     def running(self) -> bool:
@@ -42,31 +69,67 @@ class TrainingProcess:
         return not (self.running or self.stopped) and normal and self._process.exitCode() == 0
 
     def stop(self) -> None:
-        """End it: asked first, then killed. The state of its last validation stays."""
-        self.stopped = True
-        self._process.terminate()
-        if not self._process.waitForFinished(GRACE_MS):
+        """Ask it to end, and return at once. The state of its last validation stays."""
+        if not self.stopped:
+            self._stopTime = time.monotonic()
+            self._process.closeWriteChannel()
+
+    def killIfLate(self) -> None:
+        """Kill it when it was asked to end long ago."""
+        if self.stopped and self.running and (time.monotonic() - self._stopTime) * 1000 > GRACE_MS:
+            self._process.kill()
+
+    def end(self) -> None:
+        """Stop it and wait for that, at most twice ``GRACE_MS``."""
+        self.stop()
+        if self.running and not self._process.waitForFinished(GRACE_MS):
             self._process.kill()
             self._process.waitForFinished(GRACE_MS)
 
     def lastLines(self, count: int = 12) -> str:
         """The end of what it printed; of a progress bar only its last state."""
-        path = self.output / LOG
-        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        lines = [line.rsplit("\r", 1)[-1] for line in text.splitlines(keepends=False) if line.strip()]
-        return "\n".join(lines[-count:])
+        lines = [line.rstrip("\r").rsplit("\r", 1)[-1].strip() for line in _tail(self.output / LOG).split("\n")]
+        return "\n".join([line for line in lines if line][-count:])
+
+    def progress(self) -> tuple[int, int, str] | None:
+        """Steps done, steps in all, and time left as text (``03:25``); None before the first step."""
+        found = re.findall(r"(\d+)/(\d+) \[[^<\]]*<([\d:?]+),[^\]]*step", _tail(self.output / LOG))
+        return (int(found[-1][0]), int(found[-1][1]), found[-1][2]) if found else None
+
+
+def canResume(output: Path) -> bool:
+    """Whether there is a run in this folder to go on with."""
+    return (output / "state.pt").is_file()
 
 
 def pythonProgram() -> str:
     """Slicer's Python, which is not ``sys.executable`` in Slicer itself; else this one."""
-    return shutil.which("PythonSlicer") or sys.executable
+    beside = shutil.which("PythonSlicer", path=str(Path(sys.executable).parent))
+    return shutil.which("PythonSlicer") or beside or sys.executable
+
+
+def _newLog(output: Path) -> Path:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        (output / LOG).write_bytes(b"")
+    except OSError as error:
+        todo = "Choose a folder that you may write to"
+        raise InputError("Output folder", "it cannot be used", "a writable folder", str(error), todo) from error
+    return output / LOG
+
+
+def _tail(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL_BYTES))
+        return file.read().decode("utf-8", errors="replace").replace("\r\n", "\n")
 
 
 def _environment():
     environment = qt.QProcessEnvironment.systemEnvironment()
-    library = str(Path(__file__).resolve().parents[2])
-    others = environment.value("PYTHONPATH")
-    separator = ";" if sys.platform == "win32" else ":"
-    environment.insert("PYTHONPATH", f"{library}{separator}{others}" if others else library)
+    library, others = str(Path(__file__).resolve().parents[2]), environment.value("PYTHONPATH")
+    environment.insert("PYTHONPATH", f"{library}{os.pathsep}{others}" if others else library)
     environment.insert("PYTHONIOENCODING", "utf-8")
+    environment.insert("PYTHONUNBUFFERED", "1")
     return environment

@@ -94,10 +94,9 @@ class Cockpit:
                 composite.SetLinkedControl(True)
 
     def setHeatRange(self, low: float, high: float) -> None:
-        """Colour scale of the three maps."""
-        for key, node in self.nodes.heatmaps.items():
-            if key != "difference":
-                node.GetDisplayNode().SetWindowLevelMinMax(low, high)
+        """Colour scale of the maps."""
+        for node in self.nodes.heatmaps.values():
+            node.GetDisplayNode().SetWindowLevelMinMax(low, high)
 
     def showGrid(self, visible: bool, orientation: str) -> None:
         """A grid of the moving image's space, as the transform bends it, in the view "after".

@@ -13,7 +13,6 @@ TRANSPARENT_BELOW = 0.15
 OPAQUE_ABOVE = 1e9
 COLORS = 256
 TABLE_NAME = "ISTN heat"
-DIFFERENCE_NAME = "ISTN difference"
 # Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without colour vision.
 # Built here because Slicer's own Inferno is a file of the desktop application.
 CONTROL_COLORS = (
@@ -51,15 +50,9 @@ def heatmapNodes(scene, result, channelNames=None) -> dict:
 
 
 def differenceNode(scene, result):
-    """Warped M' minus F', the channel that differs most at each voxel; red: only in M', blue: only in F'."""
-    difference = result.warped_map.channels - result.fixed_map.channels
-    strongest = np.take_along_axis(difference, np.abs(difference).argmax(axis=0)[None], axis=0)[0]
-    node = nodeFromVolume(scene, Volume(strongest, result.fixed_map.grid, "difference"), "M' warped - F'")
-    display = node.GetDisplayNode()
-    display.SetAndObserveColorNodeID(colorTable(scene, DIFFERENCE_NAME, differenceColors()).GetID())
-    display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(-1.0, 1.0)
-    return node
+    """|warped M' - F'|, the largest over the structures: where registered and fixed still disagree."""
+    difference = np.abs(result.warped_map.channels - result.fixed_map.channels).max(axis=0)
+    return heatmapNode(scene, Volume(difference, result.fixed_map.grid, "difference"), "|M' warped - F'|")
 
 
 def heatmapNode(scene, volume: Volume, name: str):
@@ -77,14 +70,6 @@ def heatmapNode(scene, volume: Volume, name: str):
 def heatColorNode(scene):
     """The scene's heat colour table; made when it is not there yet."""
     return colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
-
-
-def differenceColors() -> np.ndarray:
-    """(COLORS, 4) red, green, blue, opacity: blue, nothing in the middle, red."""
-    value = np.linspace(-1, 1, COLORS)
-    strength = np.abs(value)
-    red, blue = np.where(value > 0, 1.0, 1 - strength), np.where(value < 0, 1.0, 1 - strength)
-    return np.stack([red, 1 - strength, blue, np.minimum(1.0, 2 * strength)], axis=-1)
 
 
 def colorTable(scene, name: str, colors):

@@ -5,16 +5,15 @@ import time
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
-import numpy as np  # noqa: E402
 import slicer  # noqa: E402
 from builders import make_grid  # noqa: E402
 from harness import panel as harness  # noqa: E402, F401  makes qt
-from ISTNRegistrationLib.bridge.training import parseChannels, readHistory  # noqa: E402
+from harness import pythonqt  # noqa: E402
+from ISTNRegistrationLib.app import training_tab  # noqa: E402
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, segmentationFromVolume  # noqa: E402
+from ISTNRegistrationLib.cli.train import read_config  # noqa: E402
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint  # noqa: E402
-from ISTNRegistrationLib.core.errors import InputError  # noqa: E402
 from ISTNRegistrationLib.core.volume import Volume  # noqa: E402
-from ISTNRegistrationLib.data.images import read_image, read_labels  # noqa: E402
 from study import write_study  # noqa: E402
 
 import qt  # noqa: E402  isort: skip
@@ -31,83 +30,126 @@ def wait(tab, until):
         time.sleep(0.02)
 
 
-@pytest.fixture
-def tab(panel, tmp_path):
-    """The tab with a tiny 3-D study and an output folder."""
-    tab = panel.trainingTab
-    tab._timer.setInterval(50)
-    assert not tab.ui.startTrainingButton.enabled and "Choose" in tab.ui.startTrainingButton.toolTip
-    config = write_study(tmp_path, ndim=3, steps=9)["config"]
+def colors(pixmap):
+    image = pixmap.toImage()
+    return {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+
+
+def choose(tab, folder, steps):
+    """A tiny 3-D study and an output folder."""
+    config = write_study(folder, ndim=3, steps=steps)["config"]
     tab.ui.configPathLineEdit.currentPath = str(config)
+    tab.ui.trainingOutputPathLineEdit.currentPath = str(folder / "run")
+
+
+@pytest.fixture
+def tab(panel, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    panel.trainingTab._timer.setInterval(50)
+    return panel.trainingTab
+
+
+def test_start_says_what_is_missing(tab, tmp_path):
+    assert not tab.ui.startTrainingButton.enabled
+    assert tab.ui.startTrainingButton.text == "Choose or write a configuration"
+    tab.ui.configPathLineEdit.currentPath = str(tmp_path / "config.toml")
+    assert tab.ui.startTrainingButton.text == "Choose an output folder"
     tab.ui.trainingOutputPathLineEdit.currentPath = str(tmp_path / "run")
-    assert tab.ui.startTrainingButton.enabled
-    return tab
+    assert tab.ui.startTrainingButton.enabled and tab.ui.startTrainingButton.text == "Start"
+    assert not tab.ui.stopTrainingButton.enabled
 
 
-def test_a_training_is_stopped_and_can_go_on(panel, tab, tmp_path):
-    config = tmp_path / "config.toml"
-    config.write_text(config.read_text().replace("steps = 9", "steps = 4000", 1))
+def test_a_stopped_training_goes_on_and_ends_in_the_list_of_checkpoints(panel, tab, tmp_path):
+    choose(tab, tmp_path, 30)
     tab.ui.startTrainingButton.click()
     assert tab.ui.stopTrainingButton.enabled and not tab.ui.startTrainingButton.enabled
-    wait(tab, (tmp_path / "run" / "history.csv").is_file)
+    wait(tab, (tmp_path / "run" / "state.pt").is_file)
     tab.ui.stopTrainingButton.click()
     wait(tab, lambda: tab._process is None)
     assert "Stopped" in tab.ui.trainingStatusLabel.text and tab.ui.startTrainingButton.text == "Go on"
-    assert not tab.ui.trainingPlotLabel.pixmap.isNull() and tab.ui.trainingLog.toPlainText()
-    tab.ui.startTrainingButton.click()
-    wait(tab, lambda: "resum" in tab._process.lastLines() or "step" in tab._process.lastLines())
-    slicer.mrmlScene.Clear(0)
-    assert tab._process is not None and tab._process.running  # a training does not depend on the scene
-
-
-def test_a_finished_training_puts_its_checkpoint_into_the_list(panel, tab, tmp_path):
+    assert 3 <= load_checkpoint(tmp_path / "run" / "last.h5").card["steps"] < 30
+    assert panel.parameters.checkpoint != str(tmp_path / "run" / "best.h5")
     tab.ui.startTrainingButton.click()
     wait(tab, lambda: tab._process is None)
     assert "Done" in tab.ui.trainingStatusLabel.text, tab.ui.trainingLog.toPlainText()
     best = tmp_path / "run" / "best.h5"
-    assert panel.parameters.checkpoint == str(best) and load_checkpoint(best).config.ndim == 3
-    assert "outer, inner" in panel.ui.cardTextLabel.text
-    assert len(readHistory(tmp_path / "run" / "history.csv")["loss"]) > 0
+    assert load_checkpoint(best).card["steps"] == 30
+    assert panel.parameters.checkpoint == str(best) and "outer, inner" in panel.ui.cardTextLabel.text
+    assert {"#0072b2", "#d55e00"} <= colors(tab.ui.trainingPlotLabel.pixmap)
+    lines = tab.ui.trainingLog.toPlainText().splitlines()
+    assert any(line.startswith("step 30: ") for line in lines)
+    assert sum("%|" in line for line in lines) <= 2  # of a bar only its last state
+
+
+def test_closing_the_scene_leaves_the_training_alone_and_closing_the_module_ends_it(panel, tab, scene, tmp_path):
+    choose(tab, tmp_path, 100000)
+    tab.ui.startTrainingButton.click()
+    process = tab._process
+    scene.Clear(0)
+    assert tab._process is process and process.running and not process.stopped
+    panel.cleanup()
+    assert not process.running and not tab._timer.active
 
 
 def test_a_training_that_fails_says_why(tab, tmp_path):
-    (tmp_path / "config.toml").write_text("[data]\nsubject = 'magic'\n")
+    choose(tab, tmp_path, 9)
+    (tmp_path / "config.toml").write_text("[data]\nmagic = 1\n")
     tab.ui.startTrainingButton.click()
     wait(tab, lambda: tab._process is None)
-    assert "failed" in tab.ui.trainingStatusLabel.text and "istn train: error" in tab.ui.trainingLog.toPlainText()
+    assert "failed" in tab.ui.trainingStatusLabel.text and "Configuration key 'model'" in tab.ui.trainingLog.toPlainText()
 
 
-def test_the_scene_becomes_a_list_and_a_configuration_that_trains(panel, scene, tmp_path, monkeypatch):
-    for number in range(3):
-        array = np.zeros(make_grid(3).shape, np.float32)
-        array[4:10, 4:9, 5:10] = number + 1
-        volume = Volume(array, make_grid(3, "oblique"))
-        node = nodeFromVolume(scene, volume, f"person {number}")
-        labels = Volume((array > 0).astype(np.uint8), volume.grid)
+def test_a_start_checkpoint_with_other_networks_is_refused_by_name(tab, checkpoint, tmp_path):
+    choose(tab, tmp_path, 9)
+    (tmp_path / "config.toml").write_text((tmp_path / "config.toml").read_text().replace("[4, 8]", "[4, 4]"))
+    tab.ui.initPathLineEdit.currentPath = str(checkpoint)
+    tab.ui.startTrainingButton.click()
+    wait(tab, lambda: tab._process is None)
+    assert "its networks are not those" in tab.ui.trainingLog.toPlainText()
+
+
+def test_small_packages_are_installed_after_asking(tab, tmp_path, monkeypatch):
+    choose(tab, tmp_path, 9)
+    asked, installed = [], []
+    monkeypatch.setattr(training_tab, "SMALL_PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, *more: asked.append(text), raising=False)
+    monkeypatch.setattr(slicer.util, "pip_install", installed.append, raising=False)
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda *args, **more: None)
+    tab.ui.startTrainingButton.click()
+    assert "no_such_package" in asked[0] and not installed and tab._process is None
+    assert "no_such_package" in str(pythonqt.slot_errors.pop())
+
+
+def test_the_scene_becomes_a_list_and_a_configuration_that_trains(tab, scene, tmp_path, monkeypatch):
+    for number in range(4):
+        grid = make_grid(3, "oblique")
+        labels = Volume(grid_box(grid, number), grid)
+        node = nodeFromVolume(scene, Volume(labels.array * 50.0, grid), f"person {number}")
         segmentation = segmentationFromVolume(scene, labels, f"structures {number}")
+        segmentation.GetSegmentation().GetNthSegment(0).SetName("box")
         segmentation.SetReferenceImageGeometryParameterFromVolumeNode(node)
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *args: str(tmp_path))
-    ui = panel.trainingTab.ui
+    ui = tab.ui
+    assert not ui.writeConfigButton.enabled
     ui.exportSceneButton.click()
-    lines = (tmp_path / "subjects.csv").read_text().splitlines()
-    assert lines[0] == "person,image,labels,split" and len(lines) == 4
-    image, labels = lines[1].split(",")[1:3]
-    np.testing.assert_array_equal(read_image(tmp_path / image).array > 0, read_labels(tmp_path / labels).array > 0)
-    ui.channelsLineEdit.text = "box = 1"
+    assert ui.channelsLineEdit.text == "box = 1"
     ui.gridSizeSpinBox.setValue(16)
+    ui.stepsSpinBox.setValue(3)
+    ui.rigidCheckBox.setChecked(True)
+    ui.bsplineCheckBox.setChecked(False)
     ui.writeConfigButton.click()
-    from ISTNRegistrationLib.cli.train import read_config
-
     config = read_config(tmp_path / "training.toml")
-    assert config.model.channels[0].name == "box" and config.model.grid.size == (16, 16, 16)
-    assert panel.trainingTab.ui.startTrainingButton.enabled
+    assert config.model.transforms == ("rigid", "affine") and config.training.steps == 3
+    ui.startTrainingButton.click()
+    wait(tab, lambda: tab._process is None)
+    assert "Done" in ui.trainingStatusLabel.text, ui.trainingLog.toPlainText()
+    assert load_checkpoint(tmp_path / "training" / "best.h5").config.channels[0].name == "box"
 
 
-@pytest.mark.parametrize("text", ["", "left", "left = x", "= 1"])
-def test_structures_that_cannot_be_read_are_named(text):
-    with pytest.raises(InputError, match="Structures"):
-        parseChannels(text)
+def grid_box(grid, number):
+    import numpy as np
 
-
-def test_structures_are_names_with_labels():
-    assert parseChannels("left = 1; right putamen = 2, 3;") == [("left", [1]), ("right putamen", [2, 3])]
+    array = np.zeros(grid.shape, np.uint8)
+    array[4 + number : 12 + number, 4:14, 5:15] = 1
+    return array

@@ -7,6 +7,7 @@ from harness.geometry import GRIDS
 from ISTNRegistrationLib.bridge.heatmaps import (
     TRANSPARENT_BELOW,
     addLegend,
+    differenceNode,
     heatColorNode,
     heatColors,
     heatmapNode,
@@ -71,3 +72,9 @@ def test_a_legend_carries_its_title(scene, result):
     legend = addLegend(heatmapNode(scene, strongest(result.fixed_map), "heat"), "structure")
     assert legend.IsA("vtkMRMLColorLegendDisplayNode") and legend.GetTitleText() == "structure"
     assert legend.GetVisibility() and isinstance(legend.GetDisplayableNode(), slicer.vtkMRMLScalarVolumeNode)
+
+
+def test_the_difference_is_the_largest_over_the_structures(scene, result):
+    node = differenceNode(scene, result)
+    expected = np.abs(result.warped_map.array - result.fixed_map.array).max(axis=0)
+    np.testing.assert_array_equal(volumeFromNode(node).array, expected)

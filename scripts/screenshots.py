@@ -1,0 +1,114 @@
+"""Pictures of the panel in its states and of the heatmap cockpit, for the README, the tutorial and Slicer's catalogue.
+
+python scripts/screenshots.py            into Resources/Screenshots
+
+The real .ui files, MRML and registration of the bundled pair; Qt's widgets stand in for Slicer's
+(Testing/Python/harness), the slices are drawn by Slicer's own displayable managers.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT / "ISTNRegistration"), str(ROOT / "scripts")]
+
+from harness.panel import open_panel, pick_bspline  # noqa: E402
+from harness.scene import empty_scene  # noqa: E402
+from headless.figure import Sheet  # noqa: E402
+from ISTNRegistrationLib.bridge.cockpit import LAYOUT_ID, VIEWS  # noqa: E402
+
+import slicer  # noqa: E402  isort: skip
+import qt  # noqa: E402  isort: skip
+
+FOLDER = ROOT / "Resources" / "Screenshots"
+WIDTH, VIEW, GAP, TEXT = 560, 460, 10, 26
+CAPTIONS = {
+    "ISTNFixed": "Fixed, with what the networks see",
+    "ISTNBefore": "Before: fixed and moving",
+    "ISTNAfter": "After: fixed and registered, with the warped grid",
+    "ISTNHeat": "Heatmap: structures seen in the registered volume",
+}
+
+
+def grab(panel, tab, name: str, height: int) -> None:
+    """One tab of the panel as a picture."""
+    panel.ui.tabs.currentIndex = panel.ui.tabs.indexOf(tab)
+    panel.parent.resize(WIDTH, height)
+    panel.parent.show()
+    qt.application.processEvents()
+    panel.parent.grab().save(str(FOLDER / f"{name}.png"))
+
+
+def cockpit_picture(name: str, **captions: str) -> None:
+    """The four views with captions."""
+    captions = CAPTIONS | captions
+    views = slicer.app.layoutManager().views
+    sheet = Sheet(2 * VIEW + 3 * GAP, 2 * (VIEW + TEXT) + 3 * GAP)
+    for number, view in enumerate(VIEWS):
+        left, top = GAP + (number % 2) * (VIEW + GAP), GAP + (number // 2) * (VIEW + TEXT + GAP)
+        sheet.write(captions[view], (left, top), size=15)
+        sheet.paste(views[view].picture(), left, top + TEXT)
+    sheet.save(FOLDER / f"{name}.png")
+
+
+def while_running(panel) -> None:
+    """Take the picture of the running panel at the B-spline's twentieth iteration."""
+    deliver, taken = panel.registerTab.onReport, []
+
+    def watching(message):
+        deliver(message)
+        if message.progress.stage == "bspline refined" and message.progress.iteration == 20 and not taken:
+            taken.append(1)
+            grab(panel, panel.ui.registerTab, "panel-running", 1250)
+
+    panel.registerTab.onReport = watching
+
+
+def judge_pictures(panel) -> None:
+    """The cockpit in its ways of comparing, and the tab Judge."""
+    panel.ui.cockpitButton.click()
+    assert slicer.app.layoutManager().layout == LAYOUT_ID
+    cockpit_picture("cockpit")
+    panel.parameters.orientation, panel.parameters.comparison = "Coronal", "checkerboard"
+    panel.parameters.heatmap = "difference"
+    cockpit_picture(
+        "cockpit-checkerboard",
+        ISTNAfter="After: checkerboard, with the warped grid",
+        ISTNHeat="Heatmap: where the two still disagree",
+    )
+    grab(panel, panel.ui.judgeTab, "judge", 800)
+
+
+def batch_picture(panel, folder: Path) -> None:
+    """The tab Batch after a list of two pairs, of which one fails."""
+    data = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
+    pairs = folder / "pairs.csv"
+    lines = [f"{data / 'mni152.nii.gz'},{data / 'colin27.nii.gz'}", f"{data / 'mni152.nii.gz'},missing.nii.gz"]
+    pairs.write_text("\n".join(["fixed,moving", *lines]) + "\n", encoding="utf-8")
+    ui = panel.batchTab.ui
+    ui.pairsPathLineEdit.currentPath, ui.outputPathLineEdit.currentPath = str(pairs), str(folder / "results")
+    ui.runFilesButton.click()
+    grab(panel, panel.ui.batchTab, "batch", 700)
+
+
+def main() -> None:
+    """All pictures."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, empty_scene() as scene:
+        with open_panel(scene, Path(folder) / "settings.ini", (VIEW, VIEW)) as panel:
+            grab(panel, panel.ui.registerTab, "panel-empty", 1150)
+            panel.ui.sampleButton.click()
+            pick_bspline(panel.ui)
+            while_running(panel)
+            panel.ui.applyButton.click()
+            grab(panel, panel.ui.registerTab, "panel", 1250)
+            judge_pictures(panel)
+            batch_picture(panel, Path(folder))
+            grab(panel, panel.ui.trainingTab, "training", 800)
+
+
+if __name__ == "__main__":
+    main()
