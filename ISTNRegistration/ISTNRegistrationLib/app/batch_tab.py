@@ -98,18 +98,23 @@ class BatchTab:
             sequence, (checkpoint, options) = self.ui.sequenceSelector.currentNode(), self._choice()
             self._fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
 
+            reached, kept = [], []
+
             def onFrame(number, _count, computation):
+                reached.append(number)
                 self._showCells(number, _cells(computation.quality) if computation else ["left out"])
 
             def register(_index):
                 how = {"registerReference": self.ui.registerReferenceCheckBox.checked, "onFrame": onFrame}
                 reference = int(self.ui.referenceSpinBox.value)
                 scene = slicer.mrmlScene
-                registerSequence(
+                return registerSequence(
                     scene, sequence, reference, checkpoint, options, inBackground=self._inBackground, **how
                 )
 
-            self._each([0], register, lambda *_: None)
+            self._each([0], register, lambda _index, result: kept.append(result), lambda _index: len(reached))
+            for number in [] if kept else reached:
+                self._showCells(number, ["not kept"])
 
     def _requestForAll(self) -> dict:
         """The request without what belongs to one moving volume: its mask, structures and chosen output node."""
@@ -121,7 +126,7 @@ class BatchTab:
     def _choice(self):
         return self._registerTab.parameters.checkpoint, self._registerTab.options()
 
-    def _each(self, indices, register, show) -> None:
+    def _each(self, indices, register, show, failedRow=lambda index: index) -> None:
         """Register one after the other; a failure is shown in its row and does not end the batch."""
         self._stopped, indices = False, list(indices)
         for done, index in enumerate(indices):
@@ -135,7 +140,9 @@ class BatchTab:
             except RegistrationCancelled:
                 self._stopped = True
             except (InputError, MemoryError, RuntimeError) as error:
-                self._showCells(index, ["failed", "", "", "", "", "", str(error)])
+                self._showCells(
+                    min(failedRow(index), self.ui.batchTable.rowCount - 1), ["failed", "", "", "", "", "", str(error)]
+                )
             finally:
                 self._run = None
                 self.update()

@@ -97,3 +97,14 @@ def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, sce
     assert column(ready, 1) == ["failed"] and column(ready, 7) == ["only asked"]
     assert asked[0]["outputs"].transformNode is None and asked[0]["masks"] == (None, None)
     assert asked[0]["known"] is None and asked[0]["checkpoint"] == parameters.checkpoint
+
+
+def test_a_sequence_that_fails_says_at_which_frame_and_keeps_nothing(ready, scene, pair):
+    sequence = scene.AddNewNodeByClass("vtkMRMLSequenceNode", "cine")
+    for value, node in zip("01", pair, strict=True):
+        sequence.SetDataNodeAtValue(node, value)
+    sequence.GetNthDataNode(1).GetImageData().GetPointData().GetScalars().Fill(1.0)
+    ready.batchTab.ui.sequenceSelector.setCurrentNode(sequence)
+    ready.batchTab.ui.runSequenceButton.click()
+    assert column(ready, 1) == ["not kept", "failed"] and column(ready, 7)[1]
+    assert scene.GetFirstNodeByName("cine registered") is None

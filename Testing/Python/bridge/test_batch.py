@@ -93,3 +93,11 @@ def test_the_start_may_be_a_transform_node(scene, files, checkpoint):
         batch = FileBatch(files / "pairs.csv", files / "out", checkpoint, {**QUICK, "initial": start})
         assert batch.register(1).state == "done"
     assert FileBatch(files / "pairs.csv", files / "out", checkpoint, {**QUICK, "initial": starts[0]}).todo() == [0, 1]
+
+
+def test_the_panel_goes_on_where_the_shell_ended(scene, files, checkpoint):
+    from command import run
+
+    assert run("batch", pairs=files / "pairs.csv", output=files / "out", checkpoint=checkpoint, **QUICK) == 1
+    panel = {"transform": "affine", "initial": "auto", "refine": "theta", **QUICK}
+    assert FileBatch(files / "pairs.csv", files / "out", checkpoint, panel).todo() == [0]
