@@ -16,11 +16,13 @@ from ..core.errors import InputError
 START_MS, GRACE_MS = 10_000, 5_000
 LOG = "log.txt"
 TAIL_BYTES = 20_000
-# The process ends as by Ctrl-C when its input does: asked to on every system, and when Slicer itself has gone.
+# The process ends as by Ctrl-C when its input does: on every system when asked to, and when Slicer has gone. Where the
+# interrupt gets lost in a library, it ends seconds later; files are written whole or not at all.
 # One line without double quotes, so that no launcher changes it.
 TRAIN = (
-    "import _thread, os, sys, threading; "
-    "threading.Thread(target=lambda: (os.read(0, 1), _thread.interrupt_main()), daemon=True).start(); "
+    "import _thread, os, signal, sys, threading, time; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "end = lambda: (os.read(0, 1), _thread.interrupt_main(), time.sleep(4), os._exit(130)); "
+    "threading.Thread(target=end, daemon=True).start(); "
     "from ISTNRegistrationLib.cli.main import main; sys.exit(main())"
 )
 

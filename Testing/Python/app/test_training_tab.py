@@ -96,7 +96,9 @@ def test_a_training_that_fails_says_why(tab, tmp_path):
     (tmp_path / "config.toml").write_text("[data]\nmagic = 1\n")
     tab.ui.startTrainingButton.click()
     wait(tab, lambda: tab._process is None)
-    assert "failed" in tab.ui.trainingStatusLabel.text and "Configuration key 'model'" in tab.ui.trainingLog.toPlainText()
+    assert (
+        "failed" in tab.ui.trainingStatusLabel.text and "Configuration key 'model'" in tab.ui.trainingLog.toPlainText()
+    )
 
 
 def test_a_start_checkpoint_with_other_networks_is_refused_by_name(tab, checkpoint, tmp_path):
