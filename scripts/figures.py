@@ -64,21 +64,34 @@ def figure1(runs: Path):
 
 
 def figure4(runs: Path):
-    """Contours of the fixed and the warped structures, each method, refined, affine and B-spline (paper, Fig. 4)."""
+    """Contours of the fixed and the warped structures, each method before and after refinement (paper, Fig. 4)."""
     names = [name for name in ("hippocampus", "brain") if (runs / f"{name}-istn-i" / "best.h5").is_file()]
-    figure, axes = plt.subplots(2 * len(names), 5, figsize=(11, 4.6 * len(names)))
+    figure, axes = plt.subplots(4 * len(names), 5, figsize=(11, 9.2 * len(names)))
     for number, name in enumerate(names):
         dataset = datasets.datasets()[name]
         pair = median_pair(dataset)
         start = SpatialTransform(table1_methods.start(dataset, pair))
-        for axis in axes[2 * number : 2 * number + 2, 0]:
+        for axis in axes[4 * number : 4 * number + 4, 0]:
             _contours(axis, pair, start, "Id")
         for column, (method, title) in enumerate(METHODS.items(), start=1):
-            stages = {s.name: s for s in _register(load_checkpoint(runs / f"{name}-{method}" / "best.h5"), pair).stages}
-            for row, kind in enumerate(("affine", "bspline")):
-                word = {"affine": "affine", "bspline": "B-spline"}[kind]
-                _contours(axes[2 * number + row, column], pair, stages[f"{kind} refined"].transform, f"{title}, {word}")
+            checkpoint = load_checkpoint(runs / f"{name}-{method}" / "best.h5")
+            for row, (word, transform) in enumerate(_answers(checkpoint, pair)):
+                _contours(axes[4 * number + row, column], pair, transform, f"{title}, {word}")
     return _finish(figure, axes)
+
+
+def _answers(checkpoint, pair: datasets.Pair) -> list[tuple[str, SpatialTransform]]:
+    """The rows of figure 4: affine and B-spline, in one pass and refined."""
+    one_pass, refined = (
+        {stage.name: stage.transform for stage in _register(checkpoint, pair, refine=refine).stages}
+        for refine in ("none", "theta")
+    )
+    return [
+        ("affine", one_pass["affine"]),
+        ("affine refined", refined["affine refined"]),
+        ("B-spline", one_pass["bspline"]),
+        ("B-spline refined", refined["bspline refined"]),
+    ]
 
 
 def figure5(runs: Path):
@@ -152,9 +165,9 @@ def median_pair(dataset: datasets.Dataset) -> datasets.Pair:
     return pairs[int(np.argsort(scores)[len(scores) // 2])]
 
 
-def _register(checkpoint, pair: datasets.Pair, transform: str = "bspline"):
+def _register(checkpoint, pair: datasets.Pair, transform: str = "bspline", refine: str = "theta"):
     checkpoint = checkpoint if checkpoint.config.uses_itn else table1_methods.stiffer(checkpoint)
-    return register_pair(pair[0].image, pair[1].image, checkpoint, RegisterOptions(transform=transform))
+    return register_pair(pair[0].image, pair[1].image, checkpoint, RegisterOptions(transform=transform, refine=refine))
 
 
 def _slice(pair: datasets.Pair) -> tuple[Volume, Volume, tuple]:

@@ -184,6 +184,21 @@ def efficiency_table(scores: Scores) -> str:
     return markdown(["data", "method", "people", *(" ".join(row) for row in ROWS)], rows)
 
 
+def fewer_people(scores: Scores) -> str:
+    """What training with part of the people costs, paired over the test pairs."""
+    rows = []
+    for dataset, counts in experiments.PEOPLE.items():
+        for people in counts:
+            for row, stages in ROWS.items():
+                losses = []
+                for method in ("stn-s", "istn-e"):
+                    few, every = (experiments.Experiment(dataset, method, n).name for n in (people, 0))
+                    losses.append(difference(scores.get((few, stages[0]), {}), scores.get((every, stages[0]), {})))
+                if all(losses):
+                    rows.append([dataset, str(people), " ".join(row), losses[0][2], losses[1][2]])
+    return markdown(["data", "people", "", "STN-s: change of Dice", "ISTN-e: change of Dice"], rows)
+
+
 def corruption_table(scores: Scores) -> str:
     """Dice by what was done to the training labels."""
     rows = []
@@ -238,6 +253,7 @@ def main() -> None:
     scores = load(ROOT / "docs" / "results_comparisons_pairs.csv")
     tables = {
         "efficiency": efficiency_table(scores),
+        "fewer": fewer_people(scores),
         "corruption": corruption_table(scores),
         "losses": corruption_losses(scores),
     }

@@ -47,14 +47,18 @@ Neuromorphometrics, Inc. (http://Neuromorphometrics.com/) under academic subscri
 COMPARISONS = """# Data efficiency and corrupted structures
 
 Written by `python scripts/table1_report.py` from `docs/results_comparisons_pairs.csv` (`scripts/comparisons.py`). Mean
-Dice ± standard deviation over the first 20 test pairs of [table1.md](table1.md). One seed. The models here are trained
-on a coarse grid (Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be
-many; clean and spoilt, few people and many, have the same steps. Rows that are not here were not trained: brain with 3
-and 6 people, hippocampus with 30, eroded labels (`scripts/experiments.py` has them all; two CPU cores had no time).
+Dice ± standard deviation over the first test pairs of [table1.md](table1.md): 20 of hippocampus, 14 of brain. One seed.
+Brain: Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps). Hippocampus: a coarse grid
+(Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be many models. Few people
+and many, clean and spoilt, have the same steps.
 
 ## Data efficiency (the paper's 100 against 1,000 pairs)
 
 {efficiency}
+
+What few people cost, paired over the test pairs (mean ± SE):
+
+{fewer}
 
 ## Corrupted structures (the paper's closing conjecture)
 
