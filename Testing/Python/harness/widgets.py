@@ -128,7 +128,7 @@ class qMRMLNodeComboBox(QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._types, self._tags = None, [], []
+        self._scene, self._types, self._tags, self._none = None, [], [], "None"
         self._box = QComboBox()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -157,7 +157,7 @@ class qMRMLNodeComboBox(QWidget):
         node = self.currentNode()
         self._box.blockSignals(True)
         self._box.clear()
-        self._box.addItem("None", "")
+        self._box.addItem(self._none, "")
         for nodeId, found in self._nodes().items():
             self._box.addItem(found.GetName(), nodeId)
         self._box.setCurrentIndex(max(0, self._box.findData(node.GetID() if node else "")))
@@ -171,6 +171,11 @@ class qMRMLNodeComboBox(QWidget):
 
     def setCurrentNode(self, node):
         self._box.setCurrentIndex(self._box.findData(node.GetID() if node is not None else ""))
+
+    def _setNone(self, text):
+        self._none = text
+
+    noneDisplay = Property(str, lambda self: self._none, _setNone)
 
     def _flag():
         return Property(bool, lambda self: False, lambda self, value: None)
