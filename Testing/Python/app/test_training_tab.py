@@ -63,7 +63,7 @@ def test_a_stopped_training_goes_on_and_ends_in_the_list_of_checkpoints(panel, t
     choose(tab, tmp_path, 30)
     tab.ui.startTrainingButton.click()
     assert tab.ui.stopTrainingButton.enabled and not tab.ui.startTrainingButton.enabled
-    wait(tab, (tmp_path / "run" / "state.pt").is_file)
+    wait(tab, (tmp_path / "run" / "history.csv").is_file)  # the last file of a validation
     tab.ui.stopTrainingButton.click()
     wait(tab, lambda: tab._process is None)
     assert "Stopped" in tab.ui.trainingStatusLabel.text and tab.ui.startTrainingButton.text == "Go on"
