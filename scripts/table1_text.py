@@ -2,16 +2,16 @@
 
 HEAD = """# Table 1 of the paper, on three data sets
 
-Written by `python scripts/table1_report.py`; the models are trained by `scripts/experiments.py`, the pairs measured by
-`scripts/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a data set share one
-configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from the affine answer.
-*Id*: images centred. *SoI*: our refinement on the true structure maps, the best case of this optimiser. STN-u and STN-s
-refine on the images (bending weight 0.3, see scripts/results_methods.py). SimpleITK, ANTs (affine, SyN) and Greedy
-(affine, deformable) stand in the refined rows; settings in scripts/peers*.py, chosen on a few develop-val pairs.
-*ASD* is the true symmetric average surface distance. *Average Hausdorff* is what the published code calls ASD: ITK's
-average Hausdorff distance over filled masks. *Folded*: voxels around the structures with a Jacobian determinant of 0 or
-less (ANTs' and Greedy's fields were not read). *undecided*: less than two standard errors.
-Mean ± standard deviation over the pairs, which share scans; *s*: median seconds a pair, one thread of a machine of 2
+Written by `python scripts/table1_report.py`; the models are trained by `scripts/experiments.py`, the pairs measured
+by `scripts/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a data set share
+one configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from the affine
+answer. *Id*: images centred. *SoI*: our refinement on the true structure maps, the best case of this optimiser. STN-u
+and STN-s refine on the images (bending weight 0.3, see scripts/results_methods.py). SimpleITK, ANTs (affine, SyN) and
+Greedy (affine, deformable) stand in the refined rows; settings in scripts/peers*.py, chosen on a few develop-val
+pairs. *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what the published code calls ASD:
+ITK's average Hausdorff distance over filled masks. *Folded*: voxels around the structures with a Jacobian determinant
+of 0 or less (ANTs' and Greedy's fields were not read). *undecided*: less than two standard errors. Mean ± standard
+deviation over the pairs, which share scans; *s*: median seconds a pair, one thread of a machine of 2
 cores (AVX2, no GPU) that other jobs kept busy: not a benchmark."""
 
 DATASETS = {
@@ -25,16 +25,16 @@ refined): affine STN-u 0.909, STN-s 0.911, ISTN-e 0.969, ISTN-i 0.968, best case
     "hippocampus": """## hippocampus
 
 Medical Segmentation Decathlon, `develop-test`: 50 ordered pairs of different people drawn with a fixed seed from 33
-scans of 25 people, 1 mm. *Dice*, *ASD*: mean of head and body with tail; *whole*: both as one mask. The published code
-on other pairs and crops of the same data (../shared/baseline.md; whole, refined): affine ISTN-e 0.724, ISTN-i 0.649,
-best case 0.834; B-spline ISTN-e 0.706, best case 0.902; ANTs SyN 0.762, deformable Greedy 0.808.""",
+scans of 25 people, 1 mm. *Dice*, *ASD*: mean of head and body with tail; *whole*: both as one mask. The published
+code on other pairs and crops of the same data (../shared/baseline.md; whole, refined): affine ISTN-e 0.724, ISTN-i
+0.649, best case 0.834; B-spline ISTN-e 0.706, best case 0.902; ANTs SyN 0.762, deformable Greedy 0.808.""",
     "brain": """## brain
 
 MICCAI 2012 brains, `develop-test`: 28 ordered pairs of different people. Trained with
-Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps), so these are not the shipped checkpoint's numbers, which are in
-[results.md](results.md) (0.741 affine, 0.801 B-spline, refined). *Dice*, *ASD*: mean of 15 structures; *whole*: all as one
-mask. Greedy and ANTs see the middle 14 cm of the brain; ANTs (five minutes a pair here) has only as many pairs as column n
-says. Greedy's deformable registration beats every network here, the shipped checkpoint too.""",
+Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps), so these are not the shipped checkpoint's numbers, which are
+in [results.md](results.md) (0.741 affine, 0.801 B-spline, refined). *Dice*, *ASD*: mean of 15 structures; *whole*:
+all as one mask. Greedy and ANTs see the middle 14 cm of the brain; ANTs (five minutes a pair here) has only as many
+pairs as column n says. Greedy's deformable registration beats every network here, the shipped checkpoint too.""",
 }
 
 TAIL = """## Credits
@@ -46,11 +46,11 @@ Neuromorphometrics, Inc. (http://Neuromorphometrics.com/) under academic subscri
 
 COMPARISONS = """# Data efficiency and corrupted structures
 
-Written by `python scripts/table1_report.py` from `docs/results_comparisons_pairs.csv` (`scripts/comparisons.py`). Mean
-Dice ± standard deviation over the first test pairs of [table1.md](table1.md): 20 of hippocampus, 14 of brain. One seed.
-Brain: Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps). Hippocampus: a coarse grid
-(Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be many models. Few people
-and many, clean and spoilt, have the same steps.
+Written by `python scripts/table1_report.py` from `docs/results_comparisons_pairs.csv` (`scripts/comparisons.py`).
+Mean Dice ± standard deviation over the first test pairs of [table1.md](table1.md): 20 of hippocampus, 14 of brain.
+One seed. Brain: Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps). Hippocampus: a coarse grid
+(Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be many models. Few
+people and many, clean and spoilt, have the same steps.
 
 ## Data efficiency (the paper's 100 against 1,000 pairs)
 
@@ -60,9 +60,9 @@ What few people cost, paired over the test pairs (mean ± SE):
 
 {fewer}
 
-Read: an STN-s in one pass gains nothing from more people here, and refined it is the same to three digits (the refinement
-on the images forgets its start); an ISTN-e from 3 or 10 people is within 0.03 of one from all. These sets are small (all:
-12 people of brain, 70 of hippocampus), the steps the same: more people need more steps.
+Read: an STN-s in one pass gains nothing from more people here, and refined it is the same to three digits (the
+refinement on the images forgets its start); an ISTN-e from 3 or 10 people is within 0.03 of one from all. These sets
+are small (all: 12 people of brain, 70 of hippocampus), the steps the same: more people need more steps.
 
 ## Corrupted structures (the paper's closing conjecture)
 
@@ -75,7 +75,7 @@ What spoiling costs, paired over the test pairs (mean ± SE):
 
 {losses}
 
-Read: the conjecture, that implicit training holds up better, is borne out for shifted labels only, where random shifts
-average out; missing and eroded labels cost ISTN-i more than ISTN-e. In one pass, shifted labels make ISTN-i the better of
-the two; refined, ISTN-e ends with the larger Dice in every row.
+Read: the conjecture, that implicit training holds up better, is borne out for shifted labels only, where random
+shifts average out; missing and eroded labels cost ISTN-i more than ISTN-e. In one pass, shifted labels make ISTN-i
+the better of the two; refined, ISTN-e ends with the larger Dice in every row.
 """

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable
 
-from ..core.errors import RegistrationCancelled
+from ..core.errors import InputError, RegistrationCancelled
 
 PAUSE_S = 0.02
 
@@ -18,6 +18,8 @@ class BackgroundRun:
     sleeps in Python. Hence a loop here (join for ``PAUSE_S``, deliver reports, let Qt handle events) and no timer.
     Worker code must not touch the scene; ``onReport`` may.
     """
+
+    _active = False  # of all runs: they take turns
 
     def __init__(self) -> None:
         self._reports: queue.SimpleQueue = queue.SimpleQueue()
@@ -49,7 +51,21 @@ class BackgroundRun:
         return not self._stopped
 
     def execute(self, work: Callable, onReport: Callable, processEvents: Callable):
-        """Return what ``work`` returns, or raise what it raises; an error of ``onReport`` cancels it first."""
+        """Return what ``work`` returns, or raise what it raises; an error of ``onReport`` cancels it first.
+
+        Raises:
+            InputError: another run is going on: the window stays alive, and a second button was pressed.
+        """
+        if BackgroundRun._active:
+            who, todo = "ISTN Registration", "Wait until it has ended, or cancel it"
+            raise InputError(who, "another registration is running", "one at a time", "two", todo)
+        BackgroundRun._active = True
+        try:
+            return self._execute(work, onReport, processEvents)
+        finally:
+            BackgroundRun._active = False
+
+    def _execute(self, work, onReport, processEvents):
         thread = threading.Thread(target=self._work, args=(work,), name="ISTN registration", daemon=True)
         thread.start()
         try:

@@ -59,9 +59,13 @@ class SliceLayers:
         for nodeId, (background, foreground, opacity) in self._before.items():
             node = self._scene.GetNodeByID(nodeId)
             if node is not None:
-                node.SetBackgroundVolumeID(background)
-                node.SetForegroundVolumeID(foreground)
+                node.SetBackgroundVolumeID(self._still(background))
+                node.SetForegroundVolumeID(self._still(foreground))
                 node.SetForegroundOpacity(opacity)
+
+    def _still(self, nodeId):
+        """The id of a node that is still there, or None."""
+        return nodeId if nodeId and self._scene.GetNodeByID(nodeId) is not None else None
 
 
 def compositeNodes(scene) -> list:

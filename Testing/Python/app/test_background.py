@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from ISTNRegistrationLib.app.background import BackgroundRun
-from ISTNRegistrationLib.core.errors import RegistrationCancelled
+from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
 
 def nothing(*_):
@@ -61,3 +61,17 @@ def test_errors_of_the_work_and_of_the_listener_arrive():
     with pytest.raises(ValueError, match="no"):
         BackgroundRun().execute(lambda report: count(1000, report), fail, nothing)
     assert threading.active_count() == before
+
+
+def test_a_second_run_during_the_first_is_refused_and_the_first_goes_on():
+    refused = []
+
+    def press(_message):
+        try:
+            BackgroundRun().execute(lambda report: None, nothing, nothing)
+        except InputError as error:
+            refused.append(str(error))
+
+    assert BackgroundRun().execute(lambda report: count(3, report), press, nothing) == 3
+    assert len(refused) == 3 and "another registration is running" in refused[0]
+    assert BackgroundRun().execute(lambda report: 7, nothing, nothing) == 7
