@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
+
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ..bridge.carry import carry
-from ..bridge.cockpit import LAYOUT_ID, Cockpit, layoutXml
+from ..bridge.cockpit import LAYOUT_ID, STRUCTURE_COLORS, Cockpit, layoutXml
 from ..bridge.provenance import asPython, provenance
 from ..bridge.quality import HEADINGS, cells, verdict, writeCsv
 from ..bridge.report import writeHtml
@@ -49,6 +51,9 @@ class JudgeTab:
         self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}: '{kept}' was kept.").format(
             moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=nodes.result.kept
         )
+        if nodes.inverse is not None:
+            self.ui.judgeTextLabel.text += " " + _inverseText(nodes.inverse)
+        self.ui.legendLabel.text = _legend(nodes.structures) if nodes.heatmaps else ""
         self.ui.reasonLabel.text = self.light.reason
         self.ui.lightLabel.setPixmap(_lamp(LIGHT[self.light.light]))
         self.ui.lightLabel.toolTip = self.light.light
@@ -67,7 +72,7 @@ class JudgeTab:
         self.nodes = self.pair = self.light = None
         self.ui.qualityTable.setRowCount(0)
         self.ui.judgeTextLabel.text = _("Register first: the result appears here.")
-        self.ui.reasonLabel.text = ""
+        self.ui.reasonLabel.text = self.ui.legendLabel.text = ""
         self.ui.lightLabel.setPixmap(qt.QPixmap())
         self._enable(False)
 
@@ -162,6 +167,21 @@ def showLayout() -> int | None:
         node.AddLayoutDescription(LAYOUT_ID, layoutXml())
     manager.setLayout(LAYOUT_ID)
     return before
+
+
+def _inverseText(node) -> str:
+    mean, largest = (float(node.GetAttribute(f"ISTNRegistration.inverseError{key}Mm")) for key in ("Mean", "Max"))
+    text = _("The inverse transform is right to {mean:.4f} mm on average, {largest:.4f} mm at most.")
+    return text.format(mean=mean, largest=largest)
+
+
+def _legend(structures) -> str:
+    """Rich text: the structures' names, each after a dot in the colour of its outline."""
+    parts = []
+    for number, name in enumerate(structures):
+        red, green, blue = (round(255 * c) for c in STRUCTURE_COLORS[number % len(STRUCTURE_COLORS)])
+        parts.append(f'<span style="color:#{red:02x}{green:02x}{blue:02x}">\u25a0</span> {html.escape(name)}')
+    return " &nbsp; ".join(parts)
 
 
 def _saveName(title: str, name: str, kind: str) -> str:

@@ -27,10 +27,10 @@ CHECKERS = 8  # along the longest axis
 GRID_SPACING_MM, GRID_LINE_MM, GRID_OPACITY = 8.0, 0.6, 0.6
 GRID_COLOR = (0.94, 0.89, 0.26)
 GRID_TABLE = "ISTN grid"
-# Okabe and Ito's colours, which people with colour-blindness can tell apart; first those that stand out on grey.
+# Okabe and Ito's colours, which people with colour-blindness can tell apart, and a light pink in place of black.
 STRUCTURE_COLORS = (
     (0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26),
-    (0.80, 0.47, 0.65), (0.84, 0.37, 0.00), (0.00, 0.45, 0.70), (1.00, 1.00, 1.00),
+    (0.80, 0.47, 0.65), (0.84, 0.37, 0.00), (0.00, 0.45, 0.70), (1.00, 0.65, 0.75),
 )  # fmt: skip
 COMPARISONS = ("overlay", "checkerboard", "moving", "registered")
 

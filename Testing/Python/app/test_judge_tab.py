@@ -154,3 +154,11 @@ def test_a_closed_scene_leaves_an_empty_tab(judged, scene):
     scene.Clear(0)
     assert judged.judgeTab.nodes is None and judged.ui.qualityTable.rowCount == 0
     assert not judged.ui.cockpitButton.enabled
+
+
+def test_the_inverse_s_error_and_the_colours_of_the_structures_are_said(judged):
+    assert "putamen" in judged.ui.legendLabel.text and "#e69e00" in judged.ui.legendLabel.text
+    judged.parameters.makeInverse = True
+    judged.ui.applyButton.click()
+    error = float(judged.judgeTab.nodes.inverse.GetAttribute("ISTNRegistration.inverseErrorMaxMm"))
+    assert f"{error:.4f} mm at most" in judged.ui.judgeTextLabel.text
