@@ -82,8 +82,8 @@ def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
     assert transform.GetNodeReference("spatialRegistrationFixed") is fixed
     assert transform.GetDisplayNode().GetVisibility2D()
     composites = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
-    assert {node.GetLayoutName() for node in composites} >= {"Red", "Green", "Yellow"}
-    for node in composites:
+    shown = {node.GetLayoutName(): node for node in composites}
+    for node in (shown["Red"], shown["Green"], shown["Yellow"]):
         assert node.GetBackgroundVolumeID() == fixed.GetID()
         heat = scene.GetNodeByID(node.GetForegroundVolumeID())
         assert heat.GetName() == "M' warped"
