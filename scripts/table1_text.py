@@ -34,7 +34,8 @@ MICCAI 2012 brains, `develop-test`: 28 ordered pairs of different people. Traine
 Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps), so these are not the shipped checkpoint's numbers, which are
 in [results.md](results.md) (0.741 affine, 0.801 B-spline, refined). *Dice*, *ASD*: mean of 15 structures; *whole*:
 all as one mask. Greedy and ANTs see the middle 14 cm of the brain; ANTs (five minutes a pair here) has only as many
-pairs as column n says. Greedy's deformable registration beats every network here, the shipped checkpoint too.""",
+pairs as column n says. The deformable
+registrations of Greedy and, on its pairs, ANTs beat every network here, Greedy the shipped checkpoint too.""",
 }
 
 TAIL = """## Credits
