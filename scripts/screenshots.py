@@ -62,7 +62,7 @@ def while_running(panel) -> None:
         deliver(message)
         if message.progress.stage == "bspline refined" and message.progress.iteration == 20 and not taken:
             taken.append(1)
-            grab(panel, panel.ui.registerTab, "panel-running", 980)
+            grab(panel, panel.ui.registerTab, "panel-running", 1060)
 
     panel.registerTab.onReport = watching
 
@@ -104,7 +104,7 @@ def main() -> None:
             pick_bspline(panel.ui)
             while_running(panel)
             panel.ui.applyButton.click()
-            grab(panel, panel.ui.registerTab, "panel", 940)
+            grab(panel, panel.ui.registerTab, "panel", 960)
             judge_pictures(panel)
             batch_picture(panel, Path(folder))
             grab(panel, panel.ui.trainingTab, "training", 800)

@@ -180,8 +180,8 @@ def _legend(structures) -> str:
     parts = []
     for number, name in enumerate(structures):
         red, green, blue = (round(255 * c) for c in STRUCTURE_COLORS[number % len(STRUCTURE_COLORS)])
-        parts.append(f'<span style="color:#{red:02x}{green:02x}{blue:02x}">\u25a0</span> {html.escape(name)}')
-    return " &nbsp; ".join(parts)
+        parts.append(f'<span style="color:#{red:02x}{green:02x}{blue:02x}">\u25a0</span>&nbsp;{html.escape(name)}')
+    return "  ".join(parts)
 
 
 def _saveName(title: str, name: str, kind: str) -> str:
