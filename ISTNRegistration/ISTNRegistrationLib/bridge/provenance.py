@@ -7,18 +7,13 @@ import json
 ATTRIBUTE = "ISTNRegistration.provenance"
 
 
-def setProvenance(transformNode, pair, computation) -> None:
-    """Write checkpoint, parameters, versions, input names and loss curves into the transform node (as JSON)."""
-    inputs = computation.inputs
-    record = dict(computation.report)
-    record["checkpoint_source"] = computation.checkpointSource
+def setProvenance(transformNode, pair, outcome) -> None:
+    """Write the report, input names and loss curves of an Outcome into the transform node (as JSON)."""
+    asked = outcome.request.checkpoint
+    record = outcome.report()
+    record["checkpoint_source"] = asked.name if asked is outcome.checkpoint else str(asked)
     record["nodes"] = {"fixed": pair[0].GetName(), "moving": pair[1].GetName()}
-    record["masks"] = {
-        role: mask.name if mask is not None else None
-        for role, mask in (("fixed", inputs.fixedMask), ("moving", inputs.movingMask))
-    }
-    record["losses"] = {s.name: [round(loss, 9) for loss in s.losses] for s in computation.result.stages if s.losses}
-    record["notes"] = list(computation.notes)
+    record["losses"] = {s.name: [round(loss, 9) for loss in s.losses] for s in outcome.result.stages if s.losses}
     transformNode.SetAttribute(ATTRIBUTE, json.dumps(record))
 
 
@@ -32,7 +27,8 @@ def asPython(record: dict) -> str:
     """A script for Slicer's Python console that makes the same transform from the same nodes."""
     options = dict(record["options"])
     nodes = record["nodes"]
-    masks = ["None" if name is None else f"getNode({name!r})" for name in record["masks"].values()]
+    names = [record[role]["mask"] for role in ("fixed", "moving")]
+    masks = ["None" if name is None else f"getNode({name!r})" for name in names]
     lines = [
         f"# Made with checkpoint {record['checkpoint']['name']} (SHA-256 {record['checkpoint']['sha256']}),",
         "# " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),

@@ -14,7 +14,7 @@ from .errors import InputError
 from .options import INITIALS
 from .preprocess import Prepared
 
-NAMES = tuple(name for name in INITIALS if name != "rigid")  # data.run resolves `rigid` and files
+NAMES = tuple(name for name in INITIALS if name not in ("landmarks", "rigid"))  # data.run resolves these
 
 
 def initial_matrix(initial, fixed: Prepared, moving: Prepared, config: ModelConfig) -> np.ndarray:
@@ -29,7 +29,7 @@ def initial_matrix(initial, fixed: Prepared, moving: Prepared, config: ModelConf
     if not isinstance(initial, str):
         return _checked(initial, config.ndim)
     if initial not in NAMES:
-        todo = "`rigid` and files of transforms are resolved by ISTNRegistrationLib.data.run: call that"
+        todo = "landmarks, rigid and files of transforms are resolved by ISTNRegistrationLib.data.run: call that"
         raise InputError("Initial alignment", "unknown name", ", ".join(NAMES) + " or a matrix", repr(initial), todo)
     if initial == "none":
         return np.eye(config.ndim + 1)

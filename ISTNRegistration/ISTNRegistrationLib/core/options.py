@@ -11,7 +11,7 @@ import numpy as np
 from .errors import InputError
 
 TRANSFORMS = ("rigid", "affine", "bspline")
-INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "rigid")
+INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", "rigid")
 REFINEMENTS = ("theta", "weights", "none")
 DEVICES = ("auto", "cpu", "cuda")
 MOST_ITERATIONS = 1_000_000
@@ -24,7 +24,7 @@ class RegisterOptions:
     Attributes:
         transform: rigid, affine or bspline; a B-spline starts from the checkpoint's affine (or rigid) transform.
         initial: initial alignment: a name of ``INITIALS``, a matrix (n+1, n+1) fixed → moving, LPS mm, or the file of a
-            linear transform. ``rigid`` and files are resolved by ``data.run``.
+            linear transform. ``landmarks``, ``rigid`` and files are resolved by ``data.run``.
         refine: theta, weights (the paper's way) or none (one pass).
         iterations: at most so many per stage.
         device: auto, cpu or cuda.
