@@ -13,10 +13,10 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
 
 slot_errors = []
-# PySide6 6.12 on Python before 3.12 gives back one reference to None too many in setPixmap, addItem and others: after
-# some hundred panels Python would free None. A million more, in a list that is never freed, are enough for any suite.
-_references_to_none = [None] * 1_000_000
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(_references_to_none))
+# PySide6 6.12 on Python before 3.12 gives back one reference too many to None (setPixmap, addItem) and to True or False
+# (properties of our own): after some hundred panels Python would free them. A million more of each are enough.
+_references = [None, True, False] * 1_000_000
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_references))
 _NOT_PATCHED = {"sizeHint", "minimumSizeHint"}  # virtual methods: a property would break Qt's own calls
 _connections = {}
 
