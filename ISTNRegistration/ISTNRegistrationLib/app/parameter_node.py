@@ -7,7 +7,8 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 
 from .parameters import COMPARISONS, DEVICES, HEATMAPS, INITIALS, ORIENTATIONS, REFINEMENTS
 
-Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007  Slicer reads Union
+# Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
+Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
 
 
 @parameterNodeWrapper
