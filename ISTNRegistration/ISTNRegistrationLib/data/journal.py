@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -30,38 +31,43 @@ class Journal:
     def __init__(self, path: Path, columns: tuple[str, ...], complete: Callable[[list[dict]], bool] = bool) -> None:
         self.path, self.columns, self._complete = path, columns, complete
         self.entries: dict[str, list[dict]] = {}
-        self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._who = f"Results '{path.name}'"
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def __enter__(self) -> Journal:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            who, todo = f"Results '{self.path}'", "Wait until it has ended, or give another --output"
-            raise InputError(who, "another process is writing them", "one process", "two", todo) from error
-        except OSError as error:
-            todo = "Give a place that you may write to"
-            raise InputError(f"Results '{self.path}'", "they cannot be written", "a folder", one_line(error), todo) from error
+        self._acquire()
         try:
             self.entries = self.read()
-            write_atomically(self.path, self._write_all, f"Results '{self.path}'")
+            write_atomically(self.path, self._write_all, self._who)
         except BaseException:
-            self._lock.release()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_) -> None:
+        with suppress(OSError):  # Windows removes it itself
+            Path(self._lock.lock_file).unlink()
         self._lock.release()
+
+    def _acquire(self) -> None:
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            todo = "Wait until it has ended, or give another --output"
+            raise InputError(self._who, "another process is writing them", "one process", "two", todo) from error
+        except OSError as error:
+            todo = "Give a place that you may write to"
+            raise InputError(self._who, "they cannot be written", "a folder", one_line(error), todo) from error
 
     def read(self) -> dict[str, list[dict]]:
         """The complete entries of the file as it is, the last one where an id comes again; nothing is locked."""
         if not self.path.exists():
             return {}
-        who = f"Results '{self.path.name}'"
-        text = read_text(self.path, who, "a CSV")
-        header, rows = parse(text[: text.rfind("\n") + 1], who)  # a last line without an end is half a row
+        text = read_text(self.path, self._who, "a CSV")
+        header, rows = parse(text[: text.rfind("\n") + 1], self._who)  # a last line without an end is half a row
         if text and tuple(header) != self.columns:
             got, todo = ", ".join(header)[:80], "Give --output another name"
-            raise InputError(who, "it is a CSV of another kind", ", ".join(self.columns), got, todo)
+            raise InputError(self._who, "it is a CSV of another kind", ", ".join(self.columns), got, todo)
         found: dict[str, list[dict]] = {}
         for number, row in enumerate(rows):
             if number == 0 or rows[number - 1]["id"] != row["id"]:
@@ -83,7 +89,7 @@ class Journal:
         except OSError as error:
             os.truncate(self.path, size)
             todo = "Make room and start again: it goes on from here"
-            raise InputError(f"Results '{self.path}'", "they cannot be written", "free space", one_line(error), todo) from error
+            raise InputError(self._who, "they cannot be written", "free space", one_line(error), todo) from error
         self.entries[identity] = [{key: str(value) for key, value in row.items()} for row in entry]
 
     def _write_all(self, name: str) -> None:

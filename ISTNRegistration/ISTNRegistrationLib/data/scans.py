@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from .evaluate import PAIR_COLUMNS
 from .table import read_table
 
 SPLITS = ("train", "val")
+PAIR_COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi")
 SUBJECT_COLUMNS = ("person", "image", "labels", "split")
 
 
