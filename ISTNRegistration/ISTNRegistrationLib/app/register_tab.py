@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from typing import NamedTuple
 
 import qt
@@ -96,7 +97,8 @@ class RegisterTab:
 
     def _warnings(self) -> list[str]:
         p = self.parameters
-        return warnings(p.fixedVolume, p.movingVolume, self.models.card.config, self.models.card.card, p.initial)
+        card = self.models.card
+        return warnings(p.fixedVolume, p.movingVolume, asdict(card.config), card.card, p.initial)
 
     def _showTransforms(self) -> None:
         names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
