@@ -54,6 +54,8 @@ RULES = {
     "run.py": Rule(STANDARD),
 }
 H5PY_IN_CORE = {"checkpoint.py"}
+# optional packages, imported when a file of their format comes: no lighter library reads polydata or .lta and .x5
+OPTIONAL_IN_DATA = {"surface_files.py": "vtkmodules", "mapping.py": "nitransforms"}
 
 
 def rule_for(path: Path) -> Rule:
@@ -63,6 +65,8 @@ def rule_for(path: Path) -> Rule:
     rule = RULES.get(layer, Rule(frozenset()))
     if layer == "core" and path.name in H5PY_IN_CORE:
         return Rule(rule.anywhere | {"h5py"})
+    if layer == "data" and path.name in OPTIONAL_IN_DATA:
+        return Rule(rule.anywhere, rule.in_functions | {OPTIONAL_IN_DATA[path.name]})
     return rule
 
 
@@ -128,6 +132,9 @@ def test_a_file_imports_only_what_its_layer_may(path):
         ("core/cache.py", "import h5py", "h5py"),
         ("core/x.py", "from .grid import Grid\nimport torch.nn.functional as F", None),
         ("data/x.py", "import vtk", "vtk"),
+        ("data/x.py", "def f():\n    from vtkmodules.vtkIOPLY import vtkPLYReader", "vtkPLYReader in a function"),
+        ("data/surface_files.py", "from vtkmodules.vtkIOPLY import vtkPLYReader", "vtkPLYReader"),
+        ("data/surface_files.py", "def f():\n    from vtkmodules.vtkIOPLY import vtkPLYReader", None),
         ("data/x.py", "from ..core.grid import Grid\nimport SimpleITK", None),
         ("cli/x.py", "import slicer", "slicer"),
         ("cli/x.py", "import h5py", "h5py"),

@@ -69,6 +69,18 @@ def solve(transform: sitk.Transform, targets) -> Solved:
     return Solved(points.reshape(targets.shape), error.reshape(shape), beyond.reshape(shape))
 
 
+def mapped(transform: sitk.Transform, points) -> Solved:
+    """Points (..., n) through the transform itself, LPS mm, continued beyond its domain as said above."""
+    points = np.asarray(points, dtype=float)
+    here, beyond = points.reshape(-1, points.shape[-1]), np.zeros(points.size // points.shape[-1], dtype=bool)
+    for leaf in reversed(leaves(transform)):
+        part = _part(leaf)
+        beyond |= part.beyond(here)
+        here = part(here)
+    shape = points.shape[:-1]
+    return Solved(here.reshape(points.shape), np.zeros(shape), beyond.reshape(shape))
+
+
 def inverse(transform: sitk.Transform, grid: Grid) -> Inverse:
     """The inverse as a transform that ITK, ANTs and Slicer read, with its error.
 
