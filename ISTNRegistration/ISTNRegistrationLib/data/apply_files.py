@@ -124,7 +124,10 @@ def _check_outputs(items: list[Item], options: ApplyOptions) -> None:
     inputs = {f"transform {path.name}": path for path in named} | {str(item.source): item.source for item in items}
     if options.reference:
         inputs["reference"] = options.reference
-    check_distinct({f"Output of '{item.source}'": item.target for item in items}, inputs)
+    outputs = {f"Output of {item.kind} '{item.source}'": item.target for item in items}
+    if len(outputs) < len(items):
+        raise InputError("Input", "a file is given twice", "every file once", f"{len(items)} files", "Leave one out")
+    check_distinct(outputs, inputs)
 
 
 def _check_item(item: Item, options: ApplyOptions, n: int) -> None:

@@ -1,4 +1,4 @@
-"""Transform files of other programs, on points over every orientation; SimpleITK, or hand-made numbers, say what is right."""
+"""Transform files of other programs, on points over every orientation; the oracle is SimpleITK or made by hand."""
 
 import sys
 
@@ -80,7 +80,10 @@ def test_2d_and_3d_do_not_make_a_chain(tmp_path):
         read_mapping([str(tmp_path / "2.tfm"), str(tmp_path / "3.tfm")])
 
 
-@pytest.mark.parametrize("broken", ["nan.tfm", "nan.nii.gz", "scalar.nii.gz", "rubbish.h5", "rubbish.nrrd", "missing.h5"])
+BROKEN = ["nan.tfm", "nan.nii.gz", "scalar.nii.gz", "rubbish.h5", "rubbish.nrrd", "missing.h5"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
 def test_what_is_no_transform_gives_one_clear_line(tmp_path, broken):
     path = tmp_path / broken
     if broken == "nan.tfm":
