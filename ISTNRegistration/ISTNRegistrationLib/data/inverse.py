@@ -93,11 +93,30 @@ def inverse(transform: sitk.Transform, grid: Grid) -> Inverse:
     """
     parts = [_part(leaf).inverse_transform(min(grid.spacing)) for leaf in leaves(transform)]
     whole = parts[0] if len(parts) == 1 else sitk.CompositeTransform(parts[::-1])
+    return Inverse(whole, *_errors(transform, whole, grid))
+
+
+def inverse_field(transform: sitk.Transform, fixed: Grid, moving: Grid) -> Inverse:
+    """The inverse as one displacement field at the voxels of ``moving``; 0 outside them, as in ITK.
+
+    The error is measured at random points of ``fixed`` that come to lie in ``moving``.
+    """
+    points = moving.points()
+    field = sitk.DisplacementFieldTransform(field_image(solve(transform, points).points - points, moving))
+    return Inverse(field, *_errors(transform, field, fixed, moving))
+
+
+def _errors(transform: sitk.Transform, backward: sitk.Transform, grid: Grid, target: Grid | None = None) -> tuple:
+    """Mean and largest |T⁻¹(T(x)) - x|, mm; NaN where nothing of ``grid`` comes to lie in ``target``."""
     span = np.asarray(grid.size, dtype=float) - 1
-    index = np.random.default_rng(0).uniform(size=(MEASURED_POINTS, grid.ndim)) * span
-    points = grid.index_to_physical(index)
-    error = np.linalg.norm(map_points(whole, map_points(transform, points)) - points, axis=1)
-    return Inverse(whole, float(error.mean()), float(error.max()))
+    points = grid.index_to_physical(np.random.default_rng(0).uniform(size=(MEASURED_POINTS, grid.ndim)) * span)
+    there = map_points(transform, points)
+    if target is not None:
+        index = target.physical_to_index(there)
+        inside = ((index >= 0) & (index <= np.asarray(target.size) - 1)).all(axis=1)
+        points, there = points[inside], there[inside]
+    error = np.linalg.norm(map_points(backward, there) - points, axis=1)
+    return (float(error.mean()), float(error.max())) if len(error) else (float("nan"), float("nan"))
 
 
 class _Linear:

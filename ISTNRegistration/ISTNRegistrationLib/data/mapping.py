@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -133,27 +134,35 @@ def check_finite(transform: sitk.Transform, who: str) -> None:
 
 
 def read_itk(name: str, who: str) -> sitk.Transform:
-    """Read a file of ITK's transforms; ITK knows most extensions in lower case only.
+    """Read a file of ITK's transforms.
 
     Raises:
         InputError: it cannot be read.
     """
-    suffix = Path(name).suffix
     try:
-        if suffix == suffix.lower():
-            return sitk.ReadTransform(name)
-        with tempfile.TemporaryDirectory(prefix="istn-") as folder:
-            return sitk.ReadTransform(shutil.copyfile(name, Path(folder, "transform").with_suffix(suffix.lower())))
+        with _lower_case(name) as readable:
+            return sitk.ReadTransform(readable)
     except RuntimeError as error:
         todo = "Give a transform file written by ITK, SimpleITK, ANTs or Slicer"
         raise InputError(who, "it cannot be read", "a transform file", one_line(error), todo) from error
+
+
+@contextmanager
+def _lower_case(name: str) -> Iterator[str]:
+    """A name by which ITK reads a file; it knows most extensions in lower case only, so other files are copied."""
+    if Path(name).suffix == Path(name).suffix.lower():
+        yield name
+        return
+    with tempfile.TemporaryDirectory(prefix="istn-") as folder:
+        yield shutil.copyfile(name, str(Path(folder, Path(name).name.lower())))
 
 
 def _read_field(name: str, who: str) -> sitk.Transform:
     check_nifti(name, who)
     expected, todo = "one displacement vector per voxel", "Give a displacement field in ITK's convention (LPS mm)"
     try:
-        image = sitk.ReadImage(name)
+        with _lower_case(name) as readable:
+            image = sitk.ReadImage(readable)
     except RuntimeError as error:
         raise InputError(who, "it cannot be read", expected, one_line(error), todo) from error
     n, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()

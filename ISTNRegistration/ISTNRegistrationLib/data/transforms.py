@@ -32,19 +32,13 @@ def write_transform(path, transform: SpatialTransform) -> None:
 
 
 def write_itk(path, transform: sitk.Transform, who: str) -> None:
-    """Write any ITK transform of finite numbers; ITK knows extensions in lower case only.
+    """Write any ITK transform of finite numbers.
 
     Raises:
         InputError: a number is NaN or infinite, or the place cannot be written to.
     """
     check_finite(transform, who)
-
-    def write(name: str) -> None:
-        lower = Path(name).with_suffix(Path(name).suffix.lower())
-        sitk.WriteTransform(transform, str(lower))
-        lower.replace(name)
-
-    write_atomically(path, write, who)
+    write_atomically(path, lambda name: sitk.WriteTransform(transform, name), who)
 
 
 def read_transform(path) -> SpatialTransform:
