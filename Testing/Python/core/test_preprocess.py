@@ -65,7 +65,7 @@ def test_moments_find_a_turn(ndim):
     angle = np.deg2rad(25)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     moving = warp_volume(volume, SpatialTransform(np.linalg.inv(turn)), grid)
-    assert np.allclose(initial_matrix("moments", volume, moving, config(ndim)), turn, atol=0.02)
+    assert np.allclose(initial_matrix("moments", Prepared(volume), Prepared(moving), config(ndim)), turn, atol=0.02)
 
 
 def test_auto_follows_the_checkpoints_anchor():
