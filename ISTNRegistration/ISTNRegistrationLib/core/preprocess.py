@@ -16,7 +16,7 @@ from .volume import Volume
 from .warp import affine_positions, sample
 
 _STATISTICS_VOXELS = 1_000_000
-_FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intensity
+FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intensity
 
 
 def foreground(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +27,7 @@ def foreground(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
     step = max(1, math.ceil((volume.array.size / _STATISTICS_VOXELS) ** (1 / volume.grid.ndim)))
     values = volume.array[(slice(None, None, step),) * volume.grid.ndim]
     low, high = np.percentile(values, (0.5, 99.5))
-    mask = values > low + _FOREGROUND_FRACTION * (high - low)
+    mask = values > low + FOREGROUND_FRACTION * (high - low)
     if not mask.any():
         mask = np.ones_like(mask)
     return values[mask], np.argwhere(mask)[:, ::-1] * step
