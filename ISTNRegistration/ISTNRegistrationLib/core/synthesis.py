@@ -22,6 +22,7 @@ from .paint import at_resolution, cut, recolored, stretched, white_noise, with_b
 from .warp import sample
 
 LABELS = 1 << 16  # label values are 0 to 65535
+DIMMED = 0.4  # largest share of the range that something outside the view takes
 _SHARES = ("stripped", "bright_air", "cropped", "cut", "recolored", "real", "mild")
 
 
@@ -132,9 +133,10 @@ class Synthesizer:
         image = image + texture[values].mean(dim=0, keepdim=True) * white_noise(image.shape, rng)
         image = with_bias(image, c.bias * harsh * rng.random(), rng)
         image = at_resolution(image, self._resolution(rng, harsh))
+        image = stretched(image) ** float(np.exp(rng.uniform(-1, 1) * c.gamma * harsh))
         noise = white_noise(image.shape, rng) * (c.noise * harsh * rng.random())
-        image = stretched((image + noise).abs()) ** float(np.exp(rng.uniform(-1, 1) * c.gamma * harsh))
-        image = image * float(rng.uniform(1 - 0.4 * harsh, 1))  # something brighter may lie outside the view
+        image = (image + noise).abs().clamp(max=1)
+        image = image * float(rng.uniform(1 - DIMMED * harsh, 1))  # something brighter may lie outside the view
         return cut(image, c.cut * harsh, rng) if rng.random() < c.cropped else image
 
     def _intensities(self, rng: np.random.Generator, harsh: float) -> tuple[torch.Tensor, torch.Tensor]:
