@@ -17,7 +17,7 @@ from .volume import Volume
 from .warp import affine_positions, sample
 
 _STATISTICS_VOXELS = 1_000_000
-_FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intensity
+FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intensity
 
 
 class Prepared:
@@ -39,7 +39,7 @@ class Prepared:
         step = max(1, math.ceil((array.size / _STATISTICS_VOXELS) ** (1 / ndim)))
         values = array[(slice(None, None, step),) * ndim]
         low, high = np.percentile(values, (0.5, 99.5))
-        mask = values > low + _FOREGROUND_FRACTION * (high - low)
+        mask = values > low + FOREGROUND_FRACTION * (high - low)
         if not mask.any():
             mask = np.ones_like(mask)
         return values[mask], np.argwhere(mask)[:, ::-1] * step
