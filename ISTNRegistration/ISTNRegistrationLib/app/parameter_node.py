@@ -5,7 +5,8 @@ from typing import Annotated, Union, get_args, get_origin, get_type_hints
 import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from .parameters import COMPARISONS, DEVICES, HEATMAPS, INITIALS, ORIENTATIONS, REFINEMENTS
+from ..core.options import DEVICES, REFINEMENTS
+from .parameters import COMPARISONS, HEATMAPS, INITIALS, ORIENTATIONS
 
 PLAIN = (str, bool, int, float)
 # Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
@@ -29,9 +30,10 @@ class ISTNRegistrationParameterNode:
 
     checkpoint: str = "brain"
     transform: str = "affine"
-    refine: Annotated[str, Choice(REFINEMENTS)] = "theta"
+    refine: Annotated[str, Choice(list(REFINEMENTS))] = "theta"
     iterations: Annotated[int, WithinRange(0, 2000)] = 50
-    device: Annotated[str, Choice(DEVICES)] = "auto"
+    keepBest: bool = True
+    device: Annotated[str, Choice(list(DEVICES))] = "auto"
 
     outputTransform: slicer.vtkMRMLTransformNode
     makeVolume: bool = True

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..core.errors import InputError
 from .outputs import OutputOptions, RegistrationNodes
-from .registration import NodeRequest, NodeRunner
+from .registration import NodeRequest, NodeRunner, registerOptions
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,16 @@ def registerPairs(
         if onRow is not None and onRow(number, found[-1]) is False:
             break
     return found
+
+
+def fileBatch(pairs: Path, output: Path, request: NodeRequest, heatmaps: bool = False):
+    """A ``data.batch.Batch`` of the pairs of a list, with the checkpoint and options of a request.
+
+    Raises:
+        InputError: the list, the folder, the checkpoint or an option cannot be used.
+    """
+    from ..core.checkpoint import load_checkpoint
+    from ..data.batch import Batch, BatchOptions
+
+    options = registerOptions(request.options)
+    return Batch(pairs, output, BatchOptions(load_checkpoint(request.checkpoint), options, heatmaps))

@@ -100,18 +100,22 @@ def checkOutputs(outputs: OutputOptions, transform: str) -> None:
         raise InputError(f"Output '{chosen.GetName()}'", "it cannot hold the result", expected, wrong, todo)
 
 
-def createNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
+def createNodes(scene, request, computation, outputs: OutputOptions) -> RegistrationNodes:
     """Add the nodes of a computation to the scene; on any error none of them stays.
+
+    Args:
+        request: the NodeRequest.
 
     Raises:
         InputError: one of the pair, or the chosen output, has left the scene meanwhile.
     """
+    pair = request.pair
     _checkPresent(scene, [*pair, *filter(None, [outputs.transformNode])])
     with allOrNothing(scene):
         nodes = _resultNodes(scene, pair, computation, outputs)
         for node in filter(None, (nodes.transform, nodes.linear, nodes.residual, nodes.inverse)):
             setRegistrationReferences(node, *pair)
-        setProvenance(nodes.transform, pair, computation.outcome)
+        setProvenance(nodes.transform, request, computation.outcome)
         if outputs.transformNode is not None:
             _moveInto(scene, outputs.transformNode, nodes)
         if outputs.applyToMoving:

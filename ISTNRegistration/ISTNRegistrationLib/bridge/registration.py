@@ -11,7 +11,7 @@ from typing import Any
 import slicer
 
 from ..core.errors import InputError
-from ..core.options import options_from
+from ..core.options import RegisterOptions, options_from
 from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
@@ -112,7 +112,7 @@ class NodeRunner:
             return self.compute(read, outputs.volume, isLabelMap(request.moving.image), report)
 
         computation = inBackground(work) if inBackground else work(onProgress)
-        return createNodes(scene, request.pair, computation, outputs)
+        return createNodes(scene, request, computation, outputs)
 
     def read(self, request: NodeRequest) -> Request:
         """Copy what the registration needs out of the scene (main thread); torch is not imported."""
@@ -121,12 +121,9 @@ class NodeRunner:
         masks = [s.mask and volumeFromStructure(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
         labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
         landmarks = landmarksOfPair(request.fixed.landmarks, request.moving.landmarks) or (None, None)
-        options = dict(request.options)
-        if isinstance(options.get("initial"), slicer.vtkMRMLNode):
-            options["initial"] = matrixFromNode(options["initial"])
         fixed, moving = (Side(images[k], masks[k], labels[k] if labels else None, landmarks[k]) for k in range(2))
         measured = tuple(sorted(labels[2])) if labels else ()
-        return Request(fixed, moving, request.checkpoint, options_from(options), measured)
+        return Request(fixed, moving, request.checkpoint, registerOptions(request.options), measured)
 
     def compute(self, request: Request, wantsVolume: bool, nearest: bool, onProgress=None) -> Computation:
         """Everything that takes time; touches no scene, so any thread may run it.
@@ -146,6 +143,17 @@ class NodeRunner:
         if node not in self._volumes:
             self._volumes = {node: volumeFromNode(node)}
         return self._volumes[node]
+
+
+def registerOptions(options: dict) -> RegisterOptions:
+    """RegisterOptions of a NodeRequest's options; a transform node becomes its matrix.
+
+    Raises:
+        InputError: an option that does not exist, or a value that cannot be used.
+    """
+    if isinstance(options.get("initial"), slicer.vtkMRMLNode):
+        options = {**options, "initial": matrixFromNode(options["initial"])}
+    return options_from(options)
 
 
 def isLabelMap(node) -> bool:

@@ -61,7 +61,7 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
 
     Args:
         reference: number of the frame that stays, or a volume node.
-        onFrame: called with (number, quality table) after each frame; the table is empty for one that was left out.
+        onFrame: called with (number, Outcome) after each frame; None for one that was left out. Do not keep it.
         inBackground: as ``registerNodes`` takes it.
 
     Returns:
@@ -79,25 +79,25 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
         registered = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} registered")
         for number, frame in enumerate(frames):
             if frame is fixed and not request.registerReference:
-                found = (SpatialTransform(np.eye(4)), volumeFromNode(fixed), ())
+                outcome, transform, volume = None, SpatialTransform(np.eye(4)), volumeFromNode(fixed)
             else:
-                found = _frame(runner, request.of(fixed, frame), inBackground)
-            transform, volume, table = found
+                computation = _frame(runner, request.of(fixed, frame), inBackground)
+                outcome, volume = computation.outcome, computation.warped
+                transform = outcome.result.transform
             _append(scene, transforms, sequenceNode, number, transformNodeFor(scene, transform, "T"))
             _append(scene, registered, sequenceNode, number, nodeFromVolume(scene, volume, "frame"))
-            quality.append(table)
+            quality.append(outcome.quality if outcome else ())
             if onFrame is not None:
-                onFrame(number, table)
+                onFrame(number, outcome)
     return SequenceResult(transforms, registered, tuple(quality))
 
 
-def _frame(runner: NodeRunner, request: NodeRequest, inBackground) -> tuple:
-    """Transform, registered volume and quality table of one frame; nothing else of it is kept."""
+def _frame(runner: NodeRunner, request: NodeRequest, inBackground):
+    """Computation of one frame; the scene is not touched."""
     read = runner.read(request)
 
     def work(report):
-        computation = runner.compute(read, True, False, report)
-        return computation.outcome.result.transform, computation.warped, computation.outcome.quality
+        return runner.compute(read, True, False, report)
 
     return inBackground(work) if inBackground else work(None)
 

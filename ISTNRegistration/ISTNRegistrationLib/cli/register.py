@@ -20,7 +20,8 @@ from ..data.images import write_image
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.pairs import PairFiles, PairReader
 from ..data.report import write_report
-from ..data.run import Outcome, run as run_request
+from ..data.run import Outcome
+from ..data.run import run as run_request
 from ..data.transforms import write_transform
 from .method import add_method_arguments, register_options
 from .progress import StageBars
