@@ -34,13 +34,14 @@ def lib(*names: str) -> frozenset[str]:
     return frozenset(f"{LIBRARY}.{name}" for name in names)
 
 
-TORCH_FREE = lib(*(f"core.{name}" for name in ("card", "config", "errors", "files", "options")))
+TORCH_FREE_NAMES = ("card", "checks", "config", "device", "errors", "files", "options", "quality", "request")
+TORCH_FREE = lib(*(f"core.{name}" for name in TORCH_FREE_NAMES))
 STANDARD = frozenset(sys.stdlib_module_names) | {"tomllib"}  # new in 3.11
 RULES = {
     "core": Rule(STANDARD | {"torch", "numpy"} | lib("core")),
-    "data": Rule(STANDARD | {"torch", "numpy", "SimpleITK", "h5py"} | lib("core", "data")),
+    "data": Rule(STANDARD | {"torch", "numpy", "SimpleITK", "h5py", "filelock"} | lib("core", "data")),
     # tomli is the standard library's tomllib for Python 3.10
-    "cli": Rule(STANDARD | {"torch", "numpy", "tqdm", "tomli"} | lib("core", "data", "cli")),
+    "cli": Rule(STANDARD | {"torch", "numpy", "SimpleITK", "tqdm", "tomli"} | lib("core", "data", "cli")),
     "bridge": Rule(
         STANDARD
         | {"slicer", "vtk", "numpy"}
@@ -57,6 +58,8 @@ RULES = {
     "run.py": Rule(STANDARD),
 }
 H5PY_IN_CORE = {"container.py"}  # inside functions: a new Slicer has no h5py yet
+# optional packages, imported when a file of their format comes: no lighter library reads polydata or .lta and .x5
+OPTIONAL_IN_DATA = {"surface_files.py": "vtkmodules", "mapping.py": "nitransforms"}
 
 
 def rule_for(path: Path) -> Rule:
@@ -66,6 +69,8 @@ def rule_for(path: Path) -> Rule:
     rule = RULES.get(layer, Rule(frozenset()))
     if layer == "core" and path.name in H5PY_IN_CORE:
         return Rule(rule.anywhere, frozenset({"h5py"}))
+    if layer == "data" and path.name in OPTIONAL_IN_DATA:
+        return Rule(rule.anywhere, rule.in_functions | {OPTIONAL_IN_DATA[path.name]})
     return rule
 
 
@@ -132,6 +137,9 @@ def test_a_file_imports_only_what_its_layer_may(path):
         ("core/cache.py", "import h5py", "h5py"),
         ("core/x.py", "from .grid import Grid\nimport torch.nn.functional as F", None),
         ("data/x.py", "import vtk", "vtk"),
+        ("data/x.py", "def f():\n    from vtkmodules.vtkIOPLY import vtkPLYReader", "vtkPLYReader in a function"),
+        ("data/surface_files.py", "from vtkmodules.vtkIOPLY import vtkPLYReader", "vtkPLYReader"),
+        ("data/surface_files.py", "def f():\n    from vtkmodules.vtkIOPLY import vtkPLYReader", None),
         ("data/x.py", "from ..core.grid import Grid\nimport SimpleITK", None),
         ("cli/x.py", "import slicer", "slicer"),
         ("cli/x.py", "import h5py", "h5py"),

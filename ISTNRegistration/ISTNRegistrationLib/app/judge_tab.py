@@ -11,9 +11,10 @@ from slicer.i18n import tr as _
 from ..bridge.carry import carry
 from ..bridge.cockpit import LAYOUT_ID, STRUCTURE_COLORS, Cockpit, layoutXml
 from ..bridge.provenance import asPython, provenance
-from ..bridge.quality import HEADINGS, cells, verdict, writeCsv
 from ..bridge.report import writeHtml
 from ..bridge.volumes import volumeFromNode
+from ..core.files import write_text
+from ..core.quality import HEADINGS, cells, table_csv
 
 LIGHT = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}
 LIGHT_SIZE, ROW_HEIGHT = 16, 22
@@ -46,8 +47,7 @@ class JudgeTab:
         """Show a finished registration: fixed and moving node, RegistrationNodes."""
         self.stop()
         self.pair, self.nodes = pair, nodes
-        voxels = nodes.result.fixed_map.grid.size
-        self.light = verdict(nodes.quality, voxels[0] * voxels[1] * voxels[2], nodes.notes)
+        self.light = nodes.outcome.verdict
         self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}: '{kept}' was kept.").format(
             moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=nodes.result.kept
         )
@@ -119,7 +119,7 @@ class JudgeTab:
         path = _saveName(_("Save the table"), "registration.csv", "CSV (*.csv)")
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table could not be saved.")):
-                writeCsv(path, self.nodes.quality)
+                write_text(path, table_csv(self.nodes.quality), f"Table '{path}'")
 
     def onExportHtml(self) -> None:
         """Save the report."""

@@ -8,9 +8,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.checkpoints import cardText
 from ..core.card import read_card, shipped
 from ..core.errors import InputError
+from .card_text import cardText
 
 OWN_FILES = "ISTNRegistration/Checkpoints"
 

@@ -38,6 +38,12 @@ class Checkpoint:
             who, todo = f"Checkpoint '{self.name}'", "Pick one of those, or another checkpoint"
             raise InputError(who, "it was not trained for this transform", offered, transform, todo)
 
+    def check_maps(self, todo: str) -> None:
+        """Raise InputError for a model without an ITN: there would be no heatmaps to show."""
+        if not self.config.uses_itn:
+            who, got = f"Checkpoint '{self.name}'", self.config.method
+            raise InputError(who, "it makes no structure maps", "istn-e or istn-i", got, todo)
+
 
 def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:
     """Write model, configuration and card atomically, with a digest; the same content gives the same bytes.

@@ -66,8 +66,11 @@ def write_text(path, text: str, who: str) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where this process writes ``path`` until it is complete: in the same folder, hidden, with the same extension."""
-    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:]}")
+    """Where this process writes ``path`` until it is complete: in the same folder, hidden, with the same extension.
+
+    The extension is in lower case, the only one that ITK knows for most formats.
+    """
+    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:].lower()}")
 
 
 def finish(temporary: Path, check: Callable[[str], None] | None = None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..core.files import one_line, write_atomically  # noqa: F401  (the one writer, for the rest of data)
 
+LARGEST_TEXT = 256 << 20
 FOLDER = "Give a file; a DICOM series is loaded and saved in Slicer first, or converted with dcm2niix"
 
 
@@ -34,15 +35,31 @@ def existing_file(path, who: str) -> str:
 
 
 def read_text(path, who: str, expected: str) -> str:
-    """Text of a UTF-8 file, with or without a byte order mark.
+    """Text of a UTF-8 file, with or without a byte order mark; line ends become line feeds.
 
     Raises:
         InputError: there is no such file, it cannot be read, or is not UTF-8.
     """
     try:
-        return Path(existing_file(path, who)).read_text(encoding="utf-8-sig")
+        text = read_bytes(path, who, expected).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         got, todo = f"another encoding (byte {error.start})", "Save it again as UTF-8"
         raise InputError(who, "it cannot be read", f"{expected} in UTF-8", got, todo) from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_bytes(path, who: str, expected: str) -> bytes:
+    """All bytes of a file that holds text, which is never huge.
+
+    Raises:
+        InputError: there is no such file, it cannot be read, or is larger than ``LARGEST_TEXT``.
+    """
+    try:
+        with Path(existing_file(path, who)).open("rb") as file:
+            data = file.read(LARGEST_TEXT + 1)
     except OSError as error:
         raise InputError(who, "it cannot be read", expected, one_line(error), "Check its permissions") from error
+    if len(data) > LARGEST_TEXT:
+        got, todo = f"more than {LARGEST_TEXT >> 20} MiB", "Check that this is the right file"
+        raise InputError(who, "it cannot be read", expected, got, todo)
+    return data

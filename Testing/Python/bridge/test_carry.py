@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import slicer
 from harness.geometry import FLIP, mrml_to_world
+from harness.requests import register
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.carry import carry
-from ISTNRegistrationLib.bridge.registration import registerNodes
 from ISTNRegistrationLib.bridge.volumes import segmentationFromVolume, volumeFromNode, volumeFromSegment
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.metrics import dice
@@ -17,7 +17,7 @@ from ISTNRegistrationLib.core.warp import warp_volume
 
 @pytest.fixture
 def registered(scene, pair, checkpoint):
-    return registerNodes(scene, pair, checkpoint, {"transform": "bspline", "iterations": 5, "initial": "none"})
+    return register(scene, pair, checkpoint, {"transform": "bspline", "iterations": 5, "initial": "none"})
 
 
 def test_an_oblique_segmentation_comes_whole_with_names_colours_and_ids(scene, pair, registered):

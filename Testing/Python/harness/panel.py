@@ -3,26 +3,49 @@
 import types
 from contextlib import contextmanager
 
-from . import pythonqt, scripted, widgets
+from . import application, mrml_widgets, pythonqt, slice_controllers
 from .scene import boot  # noqa: F401  puts the headless Slicer on the path
 
 import slicer  # isort: skip
+import vtk  # isort: skip
 
-scripted.install()
-pythonqt.install(widgets.STAND_INS)
+application.install()
 from headless.sliceview import SliceView  # noqa: E402
 from ISTNRegistrationLib.core.errors import RegistrationCancelled  # noqa: E402
+from PySide6.QtCore import Property  # noqa: E402
 
 import ISTNRegistration as module  # noqa: E402
 
 
+class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
+    """The panel's parent in Slicer: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75, which knows whether it is shown."""
+
+    def __init__(self):
+        import qt
+
+        super().__init__()
+        self.setLayout(qt.QVBoxLayout())
+        self._entered, self.panel = False, None
+
+    def enter(self):
+        self._entered = True
+        self.panel.enter()
+
+    def exit(self):
+        self._entered = False
+        self.panel.exit()
+
+    isEntered = Property(bool, lambda self: self._entered)
+
+
 class LayoutManager:
-    """Slice views, made when a layout with them is asked for: Slicer's usual three, or those of a description."""
+    """Slice views with their controllers, made when a layout with them is asked for: the usual three, or a description's."""
 
     USUAL = ("Red", "Green", "Yellow")
 
     def __init__(self, scene, size=(200, 200)):
         self._scene, self._size, self._descriptions, self.layout, self.views = scene, size, {}, 1, {}
+        self.controllers, self._link = {}, slice_controllers.link(scene)
 
     def layoutLogic(self):
         return self
@@ -41,6 +64,7 @@ class LayoutManager:
         for name in self._descriptions.get(number, self.USUAL):
             if name not in self.views:
                 self.views[name] = SliceView(self._scene, name, self._size)
+                self.controllers[name] = slice_controllers.SliceController(self._scene, self.views[name]._logic)
 
     def resetSliceViews(self):
         for name in self._descriptions.get(self.layout, self.USUAL):
@@ -48,29 +72,39 @@ class LayoutManager:
                 self.views[name].fit()
 
 
+    def mrmlSliceLogics(self):
+        return slicer.app.applicationLogic().GetSliceLogics() or vtk.vtkCollection()
+
+    def close(self):
+        self._link.SetMRMLScene(None)
+        for controller in self.controllers.values():
+            controller.close()
+        for view in self.views.values():
+            view.close()
+
+
 @contextmanager
 def open_panel(scene, settings_file, size=(200, 200)):
-    """The module's widget, set up; errors in slots fail at the end."""
+    """The module's widget, set up and shown; errors in slots and observers fail at the end."""
     import qt
 
-    slicer.qMRMLWidget = widgets.qMRMLWidget
     slicer.modules.istnregistration = types.SimpleNamespace(path=module.__file__)
-    slicer.app.processEvents = qt.application.processEvents
-    slicer.app.connect = lambda signal, slot: None
     settings = qt.QSettings(str(settings_file), qt.QSettings.IniFormat)
     slicer.app.userSettings = lambda: settings
     manager = LayoutManager(scene, size)
     slicer.app.layoutManager = lambda: manager
     pythonqt.slot_errors.clear()
-    panel = module.ISTNRegistrationWidget()
+    parent = qSlicerScriptedLoadableModuleWidget()
+    panel = parent.panel = module.ISTNRegistrationWidget(parent)
     panel.setup()
+    parent.setMRMLScene(scene)
+    parent.enter()
     try:
         yield panel
     finally:
         panel.cleanup()
         panel.ui.ISTNRegistration.setMRMLScene(None)
-        for view in manager.views.values():
-            view.close()
+        manager.close()
     assert not pythonqt.slot_errors, pythonqt.slot_errors
 
 

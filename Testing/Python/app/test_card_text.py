@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ISTNRegistrationLib.bridge.checkpoints import cardText
+from ISTNRegistrationLib.app.card_text import cardText
 from ISTNRegistrationLib.core.card import read_card, shipped
 
 
@@ -17,10 +17,10 @@ def test_the_card_says_what_the_checkpoint_is():
 
 
 def test_reading_a_card_imports_no_torch():
-    library = Path(__file__).resolve().parents[3] / "ISTNRegistration" / "ISTNRegistrationLib" / "bridge"
+    library = Path(__file__).resolve().parents[3] / "ISTNRegistration" / "ISTNRegistrationLib" / "app"
     code = (
         f"import sys, types; sys.path.insert(0, {str(library.parent.parent)!r}); "
-        "from ISTNRegistrationLib.bridge.checkpoints import cardText; "
+        "from ISTNRegistrationLib.app.card_text import cardText; "
         "from ISTNRegistrationLib.core.card import read_card; "
         "cardText(read_card('brain')); assert 'torch' not in sys.modules"
     )

@@ -16,7 +16,7 @@ def cardText(card: CheckpointCard) -> str:
         "Structures": ", ".join(card.structures) or "none (it compares the images)",
         "Sees": f"{size} mm at {spacing} mm",
         "Trained on": about.get("data", "not said"),
-        "Licence": about.get("license", "not said"),
+        "License": about.get("license", "not said"),
         "Results": _results(about) or "not said",
     }
     title = html.escape(str(about.get("title", card.name)))
