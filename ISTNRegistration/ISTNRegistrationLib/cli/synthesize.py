@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
 
 from tqdm import tqdm
 
+from ..core.files import write_text
 from ..data.images import write_image
 from ..data.markups import write_markups
+from ..data.outputs import make_folder
 from ..data.synthetic import SyntheticPair, SyntheticScan, synthetic_pair
 from ..data.transforms import write_transform
 from .numbers import whole
@@ -33,14 +34,14 @@ def add_parser(commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the pairs and their list."""
     synthetic_pair(args.seed, args.dimension, args.size)  # bad numbers are an error before anything is written
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output, "Output folder")
     rows = []
     for number in tqdm(range(args.count), unit="pair"):
         pair = synthetic_pair(args.seed + number, args.dimension, args.size)
         split = "val" if number % VALIDATION_SHARE == VALIDATION_SHARE - 1 else "train"
         rows.append([*write_pair(args.output, f"{number:04d}", pair), split])
-    with (args.output / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    lines = [",".join(map(str, row)) + "\n" for row in (COLUMNS, *rows)]
+    write_text(args.output / "pairs.csv", "".join(lines), f"List '{args.output / 'pairs.csv'}'")
 
 
 def write_pair(folder: Path, name: str, pair: SyntheticPair) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.errors import InputError
 from ..core.files import one_line, write_atomically  # noqa: F401  (the one writer, for the rest of data)
 
+STDERR = 2
 LARGEST_TEXT = 256 << 20
 FOLDER = "Give a file; a DICOM series is loaded and saved in Slicer first, or converted with dcm2niix"
 
@@ -32,6 +36,49 @@ def existing_file(path, who: str) -> str:
         what = "it is no regular file" if exists else "there is no such file"
         raise InputError(who, what, "an existing file", str(path), "Check the path")
     return str(path)
+
+
+class DiskFile(io.FileIO):
+    """A new file for h5py to write into, as a context; what the disk does not take is an OSError when it ends.
+
+    The HDF5 library ends the process when it closes a file that it could not write; so it is told that it could.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "w+")
+        self._error: OSError | None = None
+
+    def write(self, data) -> int:
+        """Write all of ``data``, or remember why not."""
+        left = memoryview(data).cast("B")
+        try:
+            while len(left) and self._error is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self._error = error
+        return memoryview(data).nbytes
+
+    def __exit__(self, *caught) -> None:
+        super().__exit__(*caught)
+        if self._error is not None:
+            raise self._error
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """What the C libraries below ITK print on stderr is not shown: an InputError says it in one line."""
+    try:
+        kept, nowhere = os.dup(STDERR), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # a program without a console
+        yield
+        return
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def read_text(path, who: str, expected: str) -> str:

@@ -9,7 +9,7 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.transform import BSplineField, SpatialTransform
-from .files import existing_file, write_atomically
+from .files import existing_file, quiet_libraries, write_atomically
 from .mapping import check_finite, grid_of, leaves, matrix_transform, read_itk
 
 EXTENSIONS = (".h5", ".tfm", ".txt")
@@ -38,7 +38,14 @@ def write_itk(path, transform: sitk.Transform, who: str) -> None:
         InputError: a number is NaN or infinite, or the place cannot be written to.
     """
     check_finite(transform, who)
-    write_atomically(path, lambda name: sitk.WriteTransform(transform, name), who)
+
+    def check(name: str) -> None:
+        with quiet_libraries():
+            back = sitk.ReadTransform(name)
+        if not np.array_equal(back.GetParameters(), transform.GetParameters()):
+            raise OSError("the file is not whole, is the disk full?")
+
+    write_atomically(path, lambda name: sitk.WriteTransform(transform, name), who, check)
 
 
 def read_transform(path) -> SpatialTransform:
