@@ -46,7 +46,7 @@ def test_channels_are_shown_one_by_one_when_named(scene, result):
 
 def test_a_map_of_one_channel_is_its_own_combination():
     one = maps(GRIDS["LPS"], channels=1)
-    np.testing.assert_array_equal(strongest(one).array, one.array[0])
+    np.testing.assert_array_equal(one.strongest.array, one.array[0])
 
 
 def test_heat_is_transparent_where_there_is_none_and_has_a_fixed_window(scene, result):
