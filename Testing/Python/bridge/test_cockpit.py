@@ -75,7 +75,7 @@ def test_all_slices_go_through_what_is_seen_and_to_the_worst_place(cockpit, orie
     cockpit.show(Look(orientation=orientation))
     for look, expected in ((cockpit.lookAtStructures, SEEN), (cockpit.lookAtWorst, WORST)):
         look()
-        assert max(from_slice(view, expected) for view in cockpit.views.values()) < 1.0  # half a voxel of the maps
+        assert max(from_slice(view, expected) for view in cockpit.views.values()) < 1.01  # half a voxel of the maps
         assert min(from_slice(view, -expected) for view in cockpit.views.values()) > 5.0
 
 
