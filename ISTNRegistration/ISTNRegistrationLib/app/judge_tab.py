@@ -8,11 +8,12 @@ from slicer.i18n import tr as _
 
 from ..bridge.carry import carry
 from ..bridge.provenance import asPython, provenance
-from ..bridge.quality import HEADINGS, cells, verdict, writeCsv
 from ..bridge.report import writeHtml
 from ..bridge.surfaces import FIXED_COLOR, MOVING_COLOR
 from ..bridge.views import showVolumes, viewsOfPair
 from ..bridge.volumes import volumeFromNode
+from ..core.files import write_text
+from ..core.quality import HEADINGS, cells, table_csv
 from .comparison import Comparison
 from .verdict import lamp, lightWord, measureTexts, reasonText, stageName
 
@@ -43,8 +44,7 @@ class JudgeTab:
         """Show a finished registration: fixed and moving node, RegistrationNodes; the views show what came out."""
         self.stop()
         self.pair, self.nodes = pair, nodes
-        voxels = nodes.result.fixed_map.grid.size
-        self.light = verdict(nodes.quality, voxels[0] * voxels[1] * voxels[2], nodes.notes)
+        self.light = nodes.outcome.verdict
         self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}. Kept stage: {kept}.").format(
             moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=stageName(nodes.result.kept)
         )
@@ -81,7 +81,7 @@ class JudgeTab:
         path = _saveName(_("Save the table"), "registration.csv", "CSV (*.csv)")
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table could not be saved.")):
-                writeCsv(path, self.nodes.quality)
+                write_text(path, table_csv(self.nodes.quality), f"Table '{path}'")
 
     def onExportHtml(self) -> None:
         """Save the report."""

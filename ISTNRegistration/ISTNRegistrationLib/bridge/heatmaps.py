@@ -38,12 +38,10 @@ def heatmapNodes(scene, result, channelNames=None) -> dict:
         result: has ``fixed_map``, ``moving_map`` and ``warped_map``.
         channelNames: if given, one more node per channel and map, under ``"fixed hippocampus"`` and the like.
     """
-    from ..data.results import strongest
-
     nodes = {}
     for key, (attribute, label) in MAPS.items():
         maps = getattr(result, attribute)
-        nodes[key] = heatmapNode(scene, strongest(maps), label)
+        nodes[key] = heatmapNode(scene, maps.strongest, label)
         for channel, name in enumerate(channelNames or ()):
             volume = Volume(maps.channels[channel], maps.grid, maps.name)
             nodes[f"{key} {name}"] = heatmapNode(scene, volume, f"{label} {name}")

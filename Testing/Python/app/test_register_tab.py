@@ -60,10 +60,10 @@ def test_closing_the_scene_during_a_run_ends_it(ready):
 
 
 def test_leaving_or_reloading_the_module_during_a_run_ends_well(ready):
-    on_report(ready, "affine refined", ready.exit)
+    on_report(ready, "affine refined", ready.parent.exit)
     ready.ui.applyButton.click()
     assert ready.ui.statusLabel.text.startswith("Done")
-    ready.enter()
+    ready.parent.enter()
     assert ready.ui.applyButton.enabled
     on_report(ready, "affine refined", ready.cleanup)
     ready.ui.applyButton.click()
