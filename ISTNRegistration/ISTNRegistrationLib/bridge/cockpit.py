@@ -73,7 +73,7 @@ class Cockpit:
     def __init__(self, scene, pair, nodes) -> None:
         self.scene, self.nodes, self._fixed = scene, nodes, pair[0]
         self._grids, self._flicked, self._shown = {}, False, None
-        self.before = _atStart(scene, pair[1], nodes.result.initial)
+        self.before = _copyAtStart(scene, pair[1], nodes.result.initial)
         self._mixtures = {
             "ISTNBefore": Mixture(scene, pair[0], self.before, lambda: _movingAtStart(pair, nodes.result), "Moving"),
             "ISTNAfter": Mixture(scene, pair[0], nodes.volume, lambda: volumeFromNode(nodes.volume), "Registered"),
@@ -151,7 +151,7 @@ class Cockpit:
     def _addSurfaces(self) -> None:
         """F' in every slice and in 3-D; M' before and after in the slices, and on its way in 3-D."""
         result = self.nodes.result
-        atStart = Volume(result.moving_map.channels, result.fixed_map.grid, "M' at the start")
+        atStart = _atStart(result.moving_map, result, result.fixed_map.grid)
         target, before, after = map(structureSurface, (result.fixed_map, atStart, result.warped_map))
         fixed = surfaceNode(self.scene, target, "F' outline", FIXED_COLOR, SLICES, IN_3D)
         fixed.GetDisplayNode().SetFrontfaceCulling(True)  # seen from inside, as a rim around what moves
@@ -233,7 +233,7 @@ class Cockpit:
         return [node for node in compositeNodes(self.scene) if node.GetLayoutName() in VIEWS]
 
 
-def _atStart(scene, movingNode, initial):
+def _copyAtStart(scene, movingNode, initial):
     """Hidden copy (shared voxels) of the moving volume where the initial alignment puts it in the world."""
     node = sharedCopy(scene, movingNode, "Moving (at the start)")
     matrix = vtkMatrix(np.eye(4))
@@ -244,9 +244,14 @@ def _atStart(scene, movingNode, initial):
 
 
 def _movingAtStart(pair, result) -> Volume:
-    """The moving image on the fixed one's grid by the initial alignment alone."""
+    """The moving image at the start, on the fixed one's grid."""
+    fixed, moving = map(volumeFromNode, pair)
+    return _atStart(moving, result, fixed.grid)
+
+
+def _atStart(moving: Volume, result, grid) -> Volume:
+    """What lies in moving space, on a grid of fixed space, by the initial alignment alone."""
     from ..core.transform import SpatialTransform
     from ..core.warp import warp_volume
 
-    fixed, moving = map(volumeFromNode, pair)
-    return warp_volume(moving, SpatialTransform(result.initial), fixed.grid, fill=float(moving.array.min()))
+    return warp_volume(moving, SpatialTransform(result.initial), grid, fill=float(moving.array.min()))

@@ -114,6 +114,23 @@ class SliceLayers:
         return nodeId if nodeId and self._scene.GetNodeByID(nodeId) is not None else None
 
 
+def browse(scene, sequences, name: str):
+    """New browser node that plays sequences together, the first one leading; Slicer makes what it shows.
+
+    Args:
+        scene: the MRML scene.
+        sequences: vtkMRMLSequenceNodes with the same index values.
+        name: of the browser.
+    """
+    browser = slicer.vtkMRMLSequenceBrowserNode()
+    browser.SetName(scene.GenerateUniqueName(name))
+    scene.AddNode(browser)
+    for sequence in sequences:
+        browser.AddSynchronizedSequenceNode(sequence)
+    browser.SetSelectedItemNumber(0)
+    return browser
+
+
 def removeUnseen(scene, nodes) -> None:
     """Remove nodes that views may show, with their display nodes, and leave the user's views as they are.
 

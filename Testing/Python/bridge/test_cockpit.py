@@ -19,7 +19,8 @@ from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 
-SEEN, WORST = np.array([9.0, -14.0, 21.0]), np.array([-12.0, 5.0, 16.0])  # LPS mm
+# LPS mm: a structure in the fixed image, the same in the moving one at the start, and where the two differ most after
+SEEN, BEFORE, WORST = np.array([9.0, -14.0, 21.0]), np.array([14.0, -10.0, 19.0]), np.array([-12.0, 5.0, 16.0])
 
 
 def ball(grid, center, radius=4.0):
@@ -34,10 +35,12 @@ def result():
     fixed = ball(grid, SEEN)
     warped = np.maximum(fixed, 0.9 * ball(grid, WORST, 2.5))
     initial = affine_matrix(3, 1, grid.center)
+    there = make_grid(3, "oblique", (40, 42, 44), SEEN)  # not the fixed grid carried over, as when an alignment scales
+    moving = SpatialTransform(initial).map_points(BEFORE[None])[0]
     return SimpleNamespace(
         fixed_map=Volume(fixed[None], grid, "F'"),
         warped_map=Volume(warped[None], grid, "M' warped"),
-        moving_map=Volume(ball(grid, SEEN + [3.0, -2.0, 5.0])[None], make_grid(3, "oblique", grid.size), "M'"),
+        moving_map=Volume(ball(there, moving)[None], there, "M'"),
         initial=initial,
         transform=SpatialTransform(initial @ affine_matrix(3, 2, grid.center)),
     )
@@ -110,6 +113,11 @@ def test_outlines_are_drawn_in_their_views_in_two_colors(cockpit):
     cyan, yellow = cockpit.outlines[0].GetDisplayNode().GetColor(), cockpit.outlines[1].GetDisplayNode().GetColor()
     assert cyan != yellow
     assert drawn == {"ISTNFixed": [cyan], "ISTNBefore": [cyan, yellow], "ISTNAfter": [cyan, yellow], "ISTNHeat": [cyan]}
+
+
+def test_outlines_lie_where_the_structures_do(cockpit):
+    middles = [np.mean(slicer.util.arrayFromModelPoints(node), axis=0) * FLIP for node in cockpit.outlines[:2]]
+    np.testing.assert_allclose(middles, [SEEN, BEFORE], atol=0.5)
 
 
 def test_the_heatmap_s_legend_is_in_its_view_alone(cockpit):

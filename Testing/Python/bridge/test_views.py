@@ -12,6 +12,7 @@ from headless.sliceview import SliceView  # noqa: E402
 from ISTNRegistrationLib.bridge.views import (  # noqa: E402
     SliceLayers,
     addHidden,
+    browse,
     compositeNodes,
     displayNodes,
     removeUnseen,
@@ -138,3 +139,14 @@ def test_a_shared_copy_lies_where_the_volume_lies_in_the_world_and_is_hidden_and
     assert copy.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGreen"
     for hidden in (copy, *displayNodes(copy)):
         assert hidden.GetHideFromEditors() and not hidden.GetSaveWithScene()
+
+
+def test_a_browser_plays_the_sequences_together(scene):
+    sequences = []
+    for name in ("registered", "transforms"):
+        sequences.append(scene.AddNewNodeByClass("vtkMRMLSequenceNode", name))
+        for index in ("3", "7", "9"):
+            sequences[-1].SetDataNodeAtValue(volume(scene, "frame"), index)
+    browser = browse(scene, sequences, "registered")
+    assert browser.GetMasterSequenceNode() is sequences[0] and browser.IsSynchronizedSequenceNode(sequences[1])
+    assert browser.GetNumberOfItems() == 3 and browser.GetSelectedItemNumber() == 0
