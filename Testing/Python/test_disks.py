@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, files in the place of folders, names too long: one line, exit 2, nothing changed."""
+"""Disks that are full or read-only, files in the place of folders, long names: one line, exit 2, nothing changed."""
 
 import os
 import shutil

@@ -14,6 +14,7 @@ from ..bridge.registration import NodeRunner, SideNodes
 from ..bridge.sequences import SequenceRequest, framesOf, registerSequence
 from ..core.errors import InputError, RegistrationCancelled
 from .background import BackgroundRun
+from .events import handleEvents
 
 COLUMNS = ("Pair", "State", "Light", "Agreement before", "Agreement", "Dice", "Folded voxels", "Seconds", "Message")
 
@@ -25,15 +26,17 @@ class BatchTab:
         page: the empty tab; Batch.ui is loaded into it.
         logic: has ``register``.
         registerTab: gives checkpoint, options and the fixed volume.
+        turn: of the panel's tabs.
         uiPath: of Batch.ui.
     """
 
-    def __init__(self, page, logic, registerTab, uiPath: str) -> None:
+    def __init__(self, page, logic, registerTab, turn, uiPath: str) -> None:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self.logic, self._registerTab, self._run, self._stopped = logic, registerTab, None, False
+        self.logic, self._registerTab, self._turn = logic, registerTab, turn
+        self._running, self._run, self._stopped = False, None, False
         self.ui.batchTable.setColumnCount(len(COLUMNS))
         self.ui.batchTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in COLUMNS])
         self.ui.batchTable.verticalHeader().hide()
@@ -51,15 +54,14 @@ class BatchTab:
 
     def update(self) -> None:
         """What can be pressed, and why not."""
-        ui, idle = self.ui, self._run is None
+        ui, sequence = self.ui, self.ui.sequenceSelector.currentNode()
+        free = not self._running and self._turn.isFreeFor(self)
         files = bool(ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath)
-        ui.runFilesButton.enabled = idle and files
-        ui.runFilesButton.toolTip = _("Register every pair") if files else _("Choose a list and a folder first")
-        ui.runVolumesButton.enabled = idle
-        sequence = ui.sequenceSelector.currentNode()
-        ui.runSequenceButton.enabled = idle and sequence is not None
-        ui.runSequenceButton.toolTip = _("Register every frame") if sequence else _("Choose a sequence first")
-        ui.batchStopButton.enabled = not idle
+        _allow(ui.runFilesButton, free, "" if files else _("Choose a list and a folder first"), _("Register every pair"))
+        _allow(ui.runVolumesButton, free, "", _("To the fixed volume of the tab Register"))
+        missing = "" if sequence is not None else _("Choose a sequence first")
+        _allow(ui.runSequenceButton, free, missing, _("Register every frame"))
+        ui.batchStopButton.enabled = self._running
 
     def stop(self) -> None:
         """End the present registration and start no other; what is done stays."""
@@ -123,30 +125,36 @@ class BatchTab:
 
     def _each(self, indices, register, show, failedRow=lambda index: index) -> None:
         """Register one after the other; a failure is shown in its row and does not end the batch."""
-        self._stopped, indices = False, list(indices)
-        for done, index in enumerate(indices):
-            if self._stopped:
-                break
-            self._run = BackgroundRun()
-            self.update()
-            self.ui.batchStatusLabel.text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
-            try:
-                show(index, register(index))
-            except RegistrationCancelled:
-                self._stopped = True
-            except (InputError, MemoryError, RuntimeError) as error:
-                self._showCells(
-                    min(failedRow(index), self.ui.batchTable.rowCount - 1), ["failed", "", "", "", "", "", "", str(error)]
-                )
-            finally:
-                self._run = None
-                self.update()
+        self._stopped, self._running, indices = False, True, list(indices)
+        self._turn.take(self)
+        try:
+            for done, index in enumerate(indices):
+                if self._stopped:
+                    break
+                text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
+                self.ui.batchStatusLabel.text = text
+                self._one(index, register, show, failedRow)
+        finally:
+            self._running = False
+            self._turn.giveBack()
         self.ui.batchStatusLabel.text = _("Stopped") if self._stopped else _("Done")
+
+    def _one(self, index, register, show, failedRow) -> None:
+        self._run = BackgroundRun()
+        try:
+            show(index, register(index))
+        except RegistrationCancelled:
+            self._stopped = True
+        except (InputError, MemoryError, RuntimeError) as error:
+            row = min(failedRow(index), self.ui.batchTable.rowCount - 1)
+            self._showCells(row, ["failed", "", "", "", "", "", "", str(error)])
+        finally:
+            self._run = None
 
     def _inBackground(self, work):
         if self._run is None or self._stopped:
             raise RegistrationCancelled("The batch was stopped")
-        return self._run.execute(work, lambda _progress: None, slicer.app.processEvents)
+        return self._run.execute(work, lambda _progress: None, handleEvents)
 
     def _fill(self, names) -> None:
         table = self.ui.batchTable
@@ -175,3 +183,9 @@ def _cells(outcome) -> list[str]:
     numbers = ("" if n != n else f"{n:.3f}" for n in (before.agreement, kept.agreement, kept.dice))
     said = " ".join((*outcome.warnings, *outcome.notes))
     return ["done", outcome.verdict.light, *numbers, str(kept.folded), f"{outcome.seconds:.1f}", said]
+
+
+def _allow(button, free: bool, missing: str, help: str) -> None:
+    """Enable a button, or say in its tooltip why not."""
+    button.enabled = free and not missing
+    button.toolTip = missing or (help if free else _("Wait until the registration has ended"))

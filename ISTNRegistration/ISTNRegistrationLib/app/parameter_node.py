@@ -48,7 +48,7 @@ class ISTNRegistrationParameterNode:
     previewEvery: Annotated[int, WithinRange(1, 100)] = 5
 
     heatmap: Annotated[str, Choice(HEATMAPS)] = "warped"
-    comparison: Annotated[str, Choice(COMPARISONS)] = "overlay"
+    comparison: Annotated[str, Choice(COMPARISONS)] = "colors"
     orientation: Annotated[str, Choice(ORIENTATIONS)] = "Axial"
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     heatLow: Annotated[float, WithinRange(0.0, 1.0)] = 0.0

@@ -10,7 +10,7 @@ from ..core.options import PRESETS, REFINEMENTS, Preset
 
 INITIALS = [*options.INITIALS, "transform"]
 HEATMAPS = ["warped", "fixed", "moving", "difference"]
-COMPARISONS = ["overlay", "checkerboard", "moving", "registered"]
+COMPARISONS = ["colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered"]
 ORIENTATIONS = ["Axial", "Coronal", "Sagittal"]
 OWN_PRESET = "ISTNRegistration/OwnPreset"
 
@@ -41,7 +41,10 @@ def labels() -> dict[str, list[str]]:
             _("Difference: where the two still disagree"),
         ],
         "comparisonComboBox": [
+            _("Two colors: gray where they agree"),
             _("Overlay"),
+            _("Flicker"),
+            _("Wipe: fixed at the left"),
             _("Checkerboard"),
             _("Before: the moving volume at the start"),
             _("After: the registered volume"),

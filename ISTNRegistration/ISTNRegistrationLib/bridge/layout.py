@@ -1,10 +1,12 @@
-"""A layout of our own in place of the user's, in a way that neither scene nor settings ever hear of it."""
+"""The cockpit's layout in place of the user's, in a way that neither scene nor settings ever hear of it."""
 
 from __future__ import annotations
 
 import slicer
 import vtk
 
+VIEWS = {"ISTNFixed": "F", "ISTNBefore": "B", "ISTNAfter": "A", "ISTNHeat": "H"}
+VIEW_3D = "ISTN3D"
 FALLBACK = 3  # Four-Up
 # Slicer writes the compare layouts' descriptions again whenever the layout node changes; the others have none.
 FIXED = (12, 23, 14, 98, 99)  # SlicerLayoutCompareView, CompareGridView, None, MaximizedView, CustomView
@@ -55,3 +57,23 @@ class BorrowedLayout:
     def _watch(self, _caller, _event) -> None:
         if self._node.GetViewArrangement() != self._number:
             self._onLeft()
+
+
+def layoutXml() -> str:
+    """The views as Slicer's layout manager wants them: two by two slices, and 3-D beside them."""
+    slices = [
+        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
+        f'<property name="orientation" action="default">Axial</property>{_properties(label)}</view></item>'
+        for name, label in VIEWS.items()
+    ]
+    rows = (f'<item><layout type="horizontal">{"".join(slices[k : k + 2])}</layout></item>' for k in (0, 2))
+    view = f'<view class="vtkMRMLViewNode" singletontag="{VIEW_3D}">{_properties("3")}</view>'
+    return (
+        f'<layout type="horizontal" split="true"><item splitSize="640"><layout type="vertical">{"".join(rows)}'
+        f'</layout></item><item splitSize="360">{view}</item></layout>'
+    )
+
+
+def _properties(label: str) -> str:
+    values = {"viewlabel": label, "viewcolor": "#5a7da0"}
+    return "".join(f'<property name="{name}" action="default">{value}</property>' for name, value in values.items())

@@ -12,6 +12,7 @@ from ..core.errors import InputError
 from ..core.volume import Volume
 from .heatmaps import differenceNode, heatmapNodes
 from .provenance import setProvenance
+from .reuse import putInFolder, reused
 from .transforms import (
     bsplineTransformNode,
     gridTransformNode,
@@ -23,7 +24,7 @@ from .transforms import (
 )
 from .volumes import nodeFromVolume
 
-FOLDER = "ISTN {}"
+FOLDER = "ISTN {} to {}"
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,10 @@ def createNodes(scene, request, computation, outputs: OutputOptions) -> Registra
             _moveInto(scene, outputs.transformNode, nodes)
         if outputs.applyToMoving:
             applyTransform(scene, pair[1], nodes.transform)
-        _putInFolder(scene, nodes, FOLDER.format(nodes.transform.GetName()))
+        for kind in ("heatmaps", "measures"):
+            made = getattr(nodes, kind)
+            setattr(nodes, kind, {key: reused(scene, pair, f"{kind} {key}", node) for key, node in made.items()})
+        putInFolder(scene, nodes.all(), FOLDER.format(pair[1].GetName(), pair[0].GetName()))
     return nodes
 
 
@@ -218,15 +222,3 @@ def _measureNodes(scene, result, name: str) -> dict:
         "displacement": nodeFromVolume(scene, Volume(length, grid), f"{name} displacement mm"),
         "jacobian": nodeFromVolume(scene, Volume(jacobian, grid), f"{name} Jacobian determinant"),
     }
-
-
-def _putInFolder(scene, nodes: RegistrationNodes, name: str) -> None:
-    """All nodes of a run in one folder of the subject hierarchy."""
-    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
-    if hierarchy is None:
-        return
-    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name)
-    for node in nodes.all():
-        item = hierarchy.GetItemByDataNode(node)
-        if item:
-            hierarchy.SetItemParent(item, folder)

@@ -26,6 +26,22 @@ def usersViews(scene) -> list:
     return [node for node in compositeNodes(scene) if not (node.GetLayoutName() or "").startswith(OWN_VIEWS)]
 
 
+def viewsOfPair(scene, pair, shownBefore=None) -> list:
+    """The user's views that are black, or show one of a pair with nothing over it but what was shown there before.
+
+    Args:
+        pair: fixed and moving volume node.
+        shownBefore: volume node that the module itself has put into the foreground, if any.
+    """
+    backgrounds = {None, *(node.GetID() for node in pair)}
+    foregrounds = {None, shownBefore.GetID() if shownBefore is not None else None}
+    return [
+        node
+        for node in usersViews(scene)
+        if node.GetBackgroundVolumeID() in backgrounds and node.GetForegroundVolumeID() in foregrounds
+    ]
+
+
 def showVolumes(scene, views, background, foreground=None, opacity: float = 0.5) -> bool:
     """Show one or two volumes in slice views.
 
@@ -96,6 +112,23 @@ class SliceLayers:
     def _still(self, nodeId):
         """The id of a node that is still there, or None."""
         return nodeId if nodeId and self._scene.GetNodeByID(nodeId) is not None else None
+
+
+def browse(scene, sequences, name: str):
+    """New browser node that plays sequences together, the first one leading; Slicer makes what it shows.
+
+    Args:
+        scene: the MRML scene.
+        sequences: vtkMRMLSequenceNodes with the same index values.
+        name: of the browser.
+    """
+    browser = slicer.vtkMRMLSequenceBrowserNode()
+    browser.SetName(scene.GenerateUniqueName(name))
+    scene.AddNode(browser)
+    for sequence in sequences:
+        browser.AddSynchronizedSequenceNode(sequence)
+    browser.SetSelectedItemNumber(0)
+    return browser
 
 
 def removeUnseen(scene, nodes) -> None:

@@ -93,6 +93,13 @@ def finish(temporary: Path, check: Callable[[str], None] | None = None) -> None:
         check(str(temporary))
 
 
+def check_space(name: str, size: int) -> None:
+    """Raise OSError where the disk has no room for ``size`` bytes, for writers that do not survive a full disk."""
+    free = shutil.disk_usage(Path(name).parent).free
+    if free < size:
+        raise OSError(f"no space left on the disk: {size} bytes are needed, {free} are free")
+
+
 def clear_leftovers(path: Path) -> None:
     """Take away what runs that were killed left while they wrote ``path``, files and folders."""
     stem = _stem(path)
