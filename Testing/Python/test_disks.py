@@ -100,7 +100,8 @@ def lines(text):
     ]
 
 
-@pytest.mark.parametrize("free", [0, 9_000, 120_000])
+@pytest.mark.slow
+@pytest.mark.parametrize("free", [0, 9_000, 40_000])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_full_disk_is_one_line_and_leaves_what_was_there(command, free, given, disk):
     """Another process runs the command: the libraries below end theirs when they are not looked after."""
@@ -112,11 +113,14 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(command, free, given,
     before = state(disk)
     call = [sys.executable, "-m", "ISTNRegistrationLib.cli", *words(command, given, target)]
     done = subprocess.run(call, cwd=MODULE, capture_output=True, text=True, check=False)
-    if done.returncode in (0, 1) and command in ("batch", "evaluate"):
-        return  # a small table may fit; a pair that does not is a failed one
+    assert "Traceback" not in done.stderr and done.returncode >= 0
+    if done.returncode == 0 and free == 40_000:
+        return  # it fits
+    if done.returncode == 1 and command in ("batch", "evaluate"):
+        return  # the table fits; the pair that does not is a failed one
     said = lines(done.stderr)
     assert done.returncode == 2, done.stderr
-    assert len(said) >= 1 and "Traceback" not in done.stderr and f"istn {command}: error: " in said[-1]
+    assert f"istn {command}: error: " in said[-1]
     after = state(disk)
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if ".istn-" in name or name.startswith(".")]
