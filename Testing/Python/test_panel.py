@@ -1,7 +1,7 @@
 """The panel, clicked: the real .ui file, real MRML and real registrations, on stand-ins for Slicer's widgets."""
 
+import dataclasses
 import time
-import types
 
 import pytest
 
@@ -21,8 +21,8 @@ def test_apply_says_what_is_missing(panel, pair):
     assert ui.applyButton.text == "Select two different volumes"
     ui.movingSelector.setCurrentNode(pair[1])
     assert ui.applyButton.enabled and ui.applyButton.text == "Apply"
-    ui.initialComboBox.setCurrentIndex(6)
-    assert ui.applyButton.text == "Select a start transform" and ui.initialTransformSelector.enabled
+    ui.initialComboBox.setCurrentIndex(7)
+    assert ui.applyButton.text == "Select an initial transform" and ui.initialTransformSelector.enabled
 
 
 def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch):
@@ -85,32 +85,33 @@ OUTPUTS = {
     "makeGridCheckBox": ("grid", True),
     "applyToMovingCheckBox": ("applyToMoving", True),
 }
+OUTPUT_NAMES = {"outputTransform", *(field for field, _wanted in OUTPUTS.values())}
 CHANGES = {
-    "transform": (lambda ui, n: pick_bspline(ui), None, lambda r, n: r["transform"] == "bspline"),
-    "initial": (combo("initialComboBox", 3), None, lambda r, n: r["initial"] == "center_of_mass"),
-    "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
-    "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
-    "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
-    "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
-    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][0] is n),
-    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][1] is n),
+    "transform": (lambda ui, n: pick_bspline(ui), None, lambda r, n: r.options["transform"] == "bspline"),
+    "initial": (combo("initialComboBox", 3), None, lambda r, n: r.options["initial"] == "center_of_mass"),
+    "refine": (combo("refineComboBox", 1), None, lambda r, n: r.options["refine"] == "weights"),
+    "device": (combo("deviceComboBox", 1), None, lambda r, n: r.options["device"] == "cpu"),
+    "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r.options["iterations"] == 7),
+    "preset": (fast, None, lambda r, n: (r.options["refine"], r.options["iterations"]) == ("none", 0)),
+    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.fixed.mask is n),
+    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.moving.mask is n),
     "fixedStructures": (
-        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].fixed is n,
+        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.fixed.structures is n,
     ),
     "movingStructures": (
-        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].moving is n,
+        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.moving.structures is n,
     ),
     "fixedLandmarks": (
-        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].fixedLandmarks is n,
+        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r.fixed.landmarks is n,
     ),
     "movingLandmarks": (
-        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].movingLandmarks is n,
+        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r.moving.landmarks is n,
     ),
     "outputTransform": (
-        choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda r, n: r["outputs"].transformNode is n,
+        choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda o, n: o.transformNode is n,
     ),
     **{
-        field: (tick(name, wanted), None, lambda r, n, f=field, w=wanted: getattr(r["outputs"], f) is w)
+        field: (tick(name, wanted), None, lambda o, n, f=field, w=wanted: getattr(o, f) is w)
         for name, (field, wanted) in OUTPUTS.items()
     },
 }  # fmt: skip
@@ -120,24 +121,34 @@ CHANGES = {
 def test_each_control_changes_the_request(ready, scene, pair, name):
     change, kind, check = CHANGES[name]
     node = scene.AddNewNodeByClass(kind, "chosen") if kind else None
-    assert not check(asked(ready)[1], node)
+    which = 1 if name in OUTPUT_NAMES else 0
+    assert not check(asked(ready)[which], node)
     change(ready.ui, node)
-    nodes, request = asked(ready)
-    assert nodes == pair and check(request, node)
+    made = asked(ready)
+    assert made[0].pair == pair and check(made[which], node)
 
 
-def test_a_start_transform_of_ones_own_is_used(ready, scene):
+def test_an_initial_transform_of_ones_own_is_used(ready, scene):
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "start")
-    ready.ui.initialComboBox.setCurrentIndex(6)
+    ready.ui.initialComboBox.setCurrentIndex(7)
     ready.ui.initialTransformSelector.setCurrentNode(node)
-    assert asked(ready)[1]["initial"] is node
+    assert asked(ready)[0].options["initial"] is node
+
+
+def test_landmarks_as_initial_alignment_ask_for_both_lists(ready, scene):
+    ready.ui.initialComboBox.setCurrentIndex(5)
+    assert ready.ui.applyButton.text == "Select landmarks of both images" and not ready.ui.applyButton.enabled
+    for name in ("fixedLandmarksSelector", "movingLandmarksSelector"):
+        node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+        getattr(ready.ui, name).setCurrentNode(node)
+    assert ready.ui.applyButton.enabled and asked(ready)[0].options["initial"] == "landmarks"
 
 
 def test_the_checkpoint_of_the_list_is_asked_for(ready, checkpoint):
-    assert asked(ready)[1]["checkpoint"] == str(checkpoint)
+    assert asked(ready)[0].checkpoint == str(checkpoint)
     index = ready.ui.checkpointComboBox.findData("hippocampus")
     ready.ui.checkpointComboBox.activated.emit(index)
-    assert asked(ready)[1]["checkpoint"] == "hippocampus"
+    assert asked(ready)[0].checkpoint == "hippocampus"
 
 
 def test_ones_own_preset_is_kept_in_the_settings(ready):
@@ -202,8 +213,7 @@ def test_warnings_stand_above_apply(ready, pair):
     array = slicer.util.arrayFromVolume(pair[1])
     array[0, 0, 0] = -900.0
     slicer.util.arrayFromVolumeModified(pair[1])
-    node = types.SimpleNamespace(config=ready.registerTab.models.card.config, card={"title": "T1 MRI"})
-    ready.registerTab.models.card = types.SimpleNamespace(**vars(node), path=ready.registerTab.models.card.path,
-                                                          transforms=("affine", "bspline"))  # fmt: skip
+    models = ready.registerTab.models
+    models.card = dataclasses.replace(models.card, card={"title": "T1 MRI"})
     ready.registerTab.update()
     assert "looks like CT" in ready.ui.warningsLabel.text and np.isfinite(array).all()

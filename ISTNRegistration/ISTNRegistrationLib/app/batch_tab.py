@@ -24,18 +24,17 @@ class BatchTab:
 
     Args:
         page: the empty tab; Batch.ui is loaded into it.
-        logic: has ``register``.
         registerTab: gives checkpoint, options and the fixed volume.
         turn: of the panel's tabs.
         uiPath: of Batch.ui.
     """
 
-    def __init__(self, page, logic, registerTab, turn, uiPath: str) -> None:
+    def __init__(self, page, registerTab, turn, uiPath: str) -> None:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self.logic, self._registerTab, self._turn = logic, registerTab, turn
+        self._registerTab, self._turn = registerTab, turn
         self._running, self._run, self._stopped = False, None, False
         self.ui.batchTable.setColumnCount(len(COLUMNS))
         self.ui.batchTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in COLUMNS])
@@ -57,7 +56,8 @@ class BatchTab:
         ui, sequence = self.ui, self.ui.sequenceSelector.currentNode()
         free = not self._running and self._turn.isFreeFor(self)
         files = bool(ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath)
-        _allow(ui.runFilesButton, free, "" if files else _("Choose a list and a folder first"), _("Register every pair"))
+        missing = "" if files else _("Choose a list and a folder first")
+        _allow(ui.runFilesButton, free, missing, _("Register every pair"))
         _allow(ui.runVolumesButton, free, "", _("To the fixed volume of the tab Register"))
         missing = "" if sequence is not None else _("Choose a sequence first")
         _allow(ui.runSequenceButton, free, missing, _("Register every frame"))

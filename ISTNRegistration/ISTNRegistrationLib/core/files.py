@@ -66,7 +66,7 @@ def write_text(path, text: str, who: str) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where this process writes ``path`` until it is complete: in the same folder, hidden; the extension in lower case, as ITK knows it."""
+    """Where this process writes ``path`` until it is complete: beside it, hidden, with an extension that ITK knows."""
     return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:].lower()}")
 
 

@@ -16,9 +16,9 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
 from .files import existing_file, one_line, write_atomically
+from .formats import check_file
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
-from .nifti import check_nifti
 
 _IMAGES = (sitk.sitkLinear, sitk.sitkNearestNeighbor, sitk.sitkBSpline3, sitk.sitkLanczosWindowedSinc)
 IMAGES = dict(zip(INTERPOLATIONS, _IMAGES, strict=True))
@@ -104,7 +104,7 @@ def read_any_image(path: Path, who: str) -> sitk.Image:
         InputError: no such file, damaged, a series, or complex numbers.
     """
     name = existing_file(path, who)
-    check_nifti(name, who)
+    check_file(Path(name), who)
     try:
         image = sitk.ReadImage(name)
     except RuntimeError as error:

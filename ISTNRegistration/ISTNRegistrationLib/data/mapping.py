@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from .files import existing_file, one_line
-from .nifti import check_nifti
+from .formats import check_file
 
 FIELDS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 BY_NITRANSFORMS = (".lta", ".x5")
@@ -158,7 +158,7 @@ def _lower_case(name: str) -> Iterator[str]:
 
 
 def _read_field(name: str, who: str) -> sitk.Transform:
-    check_nifti(name, who)
+    check_file(Path(name), who)
     expected, todo = "one displacement vector per voxel", "Give a displacement field in ITK's convention (LPS mm)"
     try:
         with _lower_case(name) as readable:

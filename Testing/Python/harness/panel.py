@@ -65,16 +65,16 @@ def open_panel(scene, settings_file, size=(200, 200)):
 
 
 def asked(panel):
-    """The nodes and the request that Apply hands to the logic; nothing is registered."""
+    """The NodeRequest and the OutputOptions that Apply hands to the logic; nothing is registered."""
     calls = []
 
-    def register(*nodes, **request):
-        calls.append((nodes, request))
+    def run(request, outputs, **_more):
+        calls.append((request, outputs))
         raise RegistrationCancelled("only asked")
 
-    panel.logic.register = register
+    panel.logic.run = run
     panel.ui.applyButton.click()
-    del panel.logic.register
+    del panel.logic.run
     return calls[0]
 
 
