@@ -7,9 +7,9 @@ from ISTNRegistrationLib.app.install import checkInstalled, installMissing, miss
 from ISTNRegistrationLib.app.parameter_link import ParameterLink
 from ISTNRegistrationLib.app.parameter_node import typedParameters
 from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData
-from ISTNRegistrationLib.bridge.devices import deviceText
 from ISTNRegistrationLib.bridge.outputs import RegistrationNodes
-from ISTNRegistrationLib.bridge.registration import registerNodes
+from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
+from ISTNRegistrationLib.core.device import device_text
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -141,7 +141,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.ui.installLabel.text = _("To register, these Python packages are needed: {names}.").format(
             names=", ".join(missing)
         )
-        self.ui.deviceTextLabel.text = deviceText()
+        self.ui.deviceTextLabel.text = device_text()
 
 
 class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
@@ -151,17 +151,23 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
         """The panel's settings of this scene."""
         return typedParameters(super().getParameterNode())
 
-    def register(
-        self, fixedNode, movingNode, checkpoint="brain", outputs=None, onProgress=None, *,
-        masks=(None, None), known=None, inBackground=None, **options,
-    ) -> RegistrationNodes:  # fmt: skip
-        """Register two nodes of the scene: the arguments are those of ``bridge.registration.registerNodes``.
+    def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options) -> RegistrationNodes:
+        """Register two nodes of the scene.
 
-        ``options`` are keywords of RegisterOptions: transform, initial, refine, iterations, device, seed, keep_best.
+        Args:
+            fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
+            checkpoint: shipped name, path, or a loaded Checkpoint.
+            outputs: OutputOptions (``bridge.outputs``).
+            onProgress: as ``bridge.registration.registerNodes`` takes it.
+            options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best.
         """
+        sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
+        return self.run(NodeRequest(*sides, checkpoint, options), outputs, onProgress)
+
+    def run(self, request, outputs=None, onProgress=None, inBackground=None) -> RegistrationNodes:
+        """``bridge.registration.registerNodes`` in Slicer's scene."""
         checkInstalled()
-        pair, more = (fixedNode, movingNode), {"masks": masks, "known": known, "inBackground": inBackground}
-        return registerNodes(slicer.mrmlScene, pair, checkpoint, options, outputs, onProgress, **more)
+        return registerNodes(slicer.mrmlScene, request, outputs, onProgress, inBackground)
 
 
 class ISTNRegistrationTest(ScriptedLoadableModuleTest):

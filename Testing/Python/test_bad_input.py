@@ -12,6 +12,7 @@ from builders import blob_volume, make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
 from ISTNRegistrationLib.cli import register
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+from ISTNRegistrationLib.core.container import sealed
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
@@ -184,7 +185,8 @@ def test_a_checkpoint_with_wrong_content(damage, given, refused):
         else:
             del file[key]
         if damage in ("misshapen", "NaN"):
-            file[key] = np.full(7 if damage == "misshapen" else 2, np.nan)
+            file[key] = np.full(7 if damage == "misshapen" else 2, np.nan, np.float32)
+    given["checkpoint"].write_bytes(sealed(given["checkpoint"].read_bytes()))
     words = {"version": "version", "missing": "missing", "misshapen": "wrong shape", "NaN": "NaN"}
     refused(words[damage])
 

@@ -10,7 +10,7 @@ import slicer
 from harness import scripted
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
-from ISTNRegistrationLib.core.checkpoint import models_folder
+from ISTNRegistrationLib.core.card import models_folder
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
 scripted.install()

@@ -9,15 +9,16 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.checks import warnings
+from ..bridge.checks import pairWarnings
 from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
-from ..bridge.registration import KnownStructures
+from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
+from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
 from .events import handleEvents
 from .models import ModelChooser
-from .parameters import PRESETS, Preset, labels, ownPreset, presetLabels, presetName, saveOwnPreset
+from .parameters import labels, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
 
 PLOT_HEIGHT = 120
@@ -93,7 +94,9 @@ class RegisterTab:
         if p.fixedVolume is p.movingVolume:
             return _("Select two different volumes")
         if p.initial == "transform" and p.initialTransform is None:
-            return _("Select a start transform")
+            return _("Select an initial transform")
+        if p.initial == "landmarks" and None in (p.fixedLandmarks, p.movingLandmarks):
+            return _("Select landmarks of both images")
         return self.models.problem
 
     def _busy(self) -> str:
@@ -103,7 +106,8 @@ class RegisterTab:
 
     def _warnings(self) -> list[str]:
         p = self.parameters
-        return warnings(p.fixedVolume, p.movingVolume, self.models.card.config, self.models.card.card, p.initial)
+        card = self.models.card
+        return [*card.warnings, *pairWarnings(p.fixedVolume, p.movingVolume, card, p.initial)]
 
     def _showTransforms(self) -> None:
         names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
@@ -138,10 +142,22 @@ class RegisterTab:
         saveOwnPreset(Preset(self.parameters.refine, self.parameters.iterations))
         self.update()
 
-    def request(self) -> dict:
-        """Keyword arguments of ``logic.register`` that the panel's choices make."""
+    def request(self) -> NodeRequest:
+        """What the panel's choices ask for."""
         p = self.parameters
-        outputs = OutputOptions(
+        initial = p.initialTransform if p.initial == "transform" else p.initial
+        options = {key: getattr(p, key) for key in ("transform", "refine", "iterations", "device")}
+        return NodeRequest(
+            SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks),
+            SideNodes(p.movingVolume, p.movingMask, p.movingStructures, p.movingLandmarks),
+            p.checkpoint,
+            {**options, "initial": initial, "keep_best": p.keepBest},
+        )
+
+    def outputs(self) -> OutputOptions:
+        """Which nodes the panel's choices ask for."""
+        p = self.parameters
+        return OutputOptions(
             volume=p.makeVolume,
             heatmaps=p.makeHeatmaps,
             channels=p.makeChannels,
@@ -152,21 +168,6 @@ class RegisterTab:
             applyToMoving=p.applyToMoving,
             transformNode=p.outputTransform,
         )
-        known = (p.fixedStructures, p.movingStructures, p.fixedLandmarks, p.movingLandmarks)
-        return {
-            "checkpoint": p.checkpoint,
-            "outputs": outputs,
-            "masks": (p.fixedMask, p.movingMask),
-            "known": KnownStructures(*known),
-            **self.options(),
-        }
-
-    def options(self) -> dict:
-        """Keywords of RegisterOptions."""
-        p = self.parameters
-        initial = p.initialTransform if p.initial == "transform" else p.initial
-        keys = ("transform", "refine", "iterations", "device")
-        return {"initial": initial, **{key: getattr(p, key) for key in keys}}
 
     def onApply(self) -> None:
         """Register; errors are shown, a cancelled run leaves no trace."""
@@ -175,10 +176,10 @@ class RegisterTab:
 
     def _register(self) -> None:
         p = self.parameters
-        pair, request, every = (p.fixedVolume, p.movingVolume), self.request(), p.previewEvery
-        self._start(Preview(slicer.mrmlScene, *pair) if p.preview else None)
+        request, outputs, every = self.request(), self.outputs(), p.previewEvery
+        self._start(Preview(slicer.mrmlScene, *request.pair) if p.preview else None)
         try:
-            nodes = self.logic.register(*pair, inBackground=lambda work: self._inBackground(work, every), **request)
+            nodes = self.logic.run(request, outputs, inBackground=lambda work: self._inBackground(work, every))
             self._end(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._began))
         except RegistrationCancelled:
             self._end(_("Cancelled: nothing was changed"))
@@ -189,7 +190,7 @@ class RegisterTab:
         except BaseException:
             self._end(_("Failed"))
             raise
-        self.onResult(pair, nodes)
+        self.onResult(request.pair, nodes)
 
     def _inBackground(self, work, every: int):
         def inWorker(report):

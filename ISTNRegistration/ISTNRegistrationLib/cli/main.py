@@ -15,6 +15,7 @@ from ..core.errors import InputError
 COMMANDS = {
     "register": "register a moving image to a fixed one",
     "batch": "register every pair of a list",
+    "apply": "apply a transform to images, labels, points and surfaces",
     "evaluate": "measure registrations of many pairs with known structures",
     "prepare": "prepare the training data of a configuration",
     "synthesize": "make toy pairs with known answers",

@@ -41,6 +41,11 @@ class Volume:
         """The array with a channel axis, (C, [D, ]H, W)."""
         return self.array.reshape(-1, *self.grid.shape)
 
+    @property
+    def strongest(self) -> Volume:
+        """One channel: the largest value at each voxel; of a map the structure that is seen most, to look at."""
+        return Volume(self.channels.max(axis=0), self.grid, self.name)
+
 
 def check_image(volume: Volume, who: str) -> None:
     """Refuse an image that cannot be registered, before any work is done.

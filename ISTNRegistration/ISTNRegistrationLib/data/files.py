@@ -11,13 +11,15 @@ from ..core.errors import InputError
 
 
 def write_atomically(path, write: Callable[[str], None], who: str) -> None:
-    """Call ``write`` with a temporary name beside ``path`` (same extension), then rename it to ``path``.
+    """Call ``write`` with a temporary name beside ``path``, then rename it to ``path``.
+
+    Convention: the temporary name has the same extension in lower case, the only one that ITK knows for most formats.
 
     Raises:
         InputError: the folder is missing or not writable, or the extension is one that ``write`` cannot handle.
     """
     path = Path(path)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".{os.getpid()}-{path.name.lower()}")
     try:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"there is no folder {path.parent}")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from builders import make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
-from ISTNRegistrationLib.cli import evaluate
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.evaluate import COLUMNS, measure
+from ISTNRegistrationLib.data.evaluate import COLUMNS, Evaluation
+from ISTNRegistrationLib.data.quality import measure
 
 STAGES = ["before", "one-pass", "refined"]
 
@@ -39,13 +39,13 @@ def rows_of(path):
 @pytest.fixture
 def measured(monkeypatch):
     """The pairs that were really measured."""
-    pairs, measure_pair = [], evaluate.measure_pair
+    pairs, measure_pair = [], Evaluation._measured
 
-    def watched(args, checkpoint, pair):
+    def watched(self, pair):
         pairs.append(pair.fixed[0] + pair.moving[0])
-        return measure_pair(args, checkpoint, pair)
+        return measure_pair(self, pair)
 
-    monkeypatch.setattr(evaluate, "measure_pair", watched)
+    monkeypatch.setattr(Evaluation, "_measured", watched)
     return pairs
 
 
@@ -118,14 +118,14 @@ def test_nothing_is_done_twice_but_other_options_are_other_results(given, tmp_pa
 
 
 def test_ctrl_c_keeps_the_pairs_that_are_done(given, tmp_path, monkeypatch):
-    measure_pair = evaluate.measure_pair
+    measure_pair = Evaluation._measured
 
-    def second_stops(args, checkpoint, pair):
+    def second_stops(self, pair):
         if pair.moving == "c.nii.gz":
             raise KeyboardInterrupt
-        return measure_pair(args, checkpoint, pair)
+        return measure_pair(self, pair)
 
-    monkeypatch.setattr(evaluate, "measure_pair", second_stops)
+    monkeypatch.setattr(Evaluation, "_measured", second_stops)
     assert run("evaluate", **given, output=tmp_path / "r.csv") == 130
     assert len(rows_of(tmp_path / "r.csv")) == 9
 

@@ -4,22 +4,22 @@ import time
 import types
 from contextlib import contextmanager
 
-from . import application, mrml_widgets, pythonqt, slice_controllers
+from . import application, mrml_widgets, pythonqt
 from .scene import boot  # noqa: F401  puts the headless Slicer on the path
 
 import slicer  # isort: skip
-import vtk  # isort: skip
 
 application.install()
-from headless.sliceview import SliceView  # noqa: E402
 from ISTNRegistrationLib.core.errors import RegistrationCancelled  # noqa: E402
 from PySide6.QtCore import Property  # noqa: E402
 
 import ISTNRegistration as module  # noqa: E402
 
+from .layouts import LayoutManager  # noqa: E402
+
 
 class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
-    """The panel's parent in Slicer: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75, which knows whether it is shown."""
+    """The panel's parent in Slicer knows whether it is shown: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75."""
 
     def __init__(self):
         import qt
@@ -37,51 +37,6 @@ class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
         self.panel.exit()
 
     isEntered = Property(bool, lambda self: self._entered)
-
-
-class LayoutManager:
-    """Slice views with their controllers, made when a layout with them is asked for: the usual three, or a description's."""
-
-    USUAL = ("Red", "Green", "Yellow")
-
-    def __init__(self, scene, size=(200, 200)):
-        self._scene, self._size, self._descriptions, self.layout, self.views = scene, size, {}, 1, {}
-        self.controllers, self._link = {}, slice_controllers.link(scene)
-
-    def layoutLogic(self):
-        return self
-
-    def GetLayoutNode(self):
-        return self
-
-    def IsLayoutDescription(self, number):
-        return number in self._descriptions
-
-    def AddLayoutDescription(self, number, xml):
-        self._descriptions[number] = [part.partition('"')[0] for part in xml.split('singletontag="')[1:]]
-
-    def setLayout(self, number):
-        self.layout = number
-        for name in self._descriptions.get(number, self.USUAL):
-            if name not in self.views:
-                self.views[name] = SliceView(self._scene, name, self._size)
-                self.controllers[name] = slice_controllers.SliceController(self._scene, self.views[name]._logic)
-
-    def resetSliceViews(self):
-        for name in self._descriptions.get(self.layout, self.USUAL):
-            if name in self.views:
-                self.views[name].fit()
-
-
-    def mrmlSliceLogics(self):
-        return slicer.app.applicationLogic().GetSliceLogics() or vtk.vtkCollection()
-
-    def close(self):
-        self._link.SetMRMLScene(None)
-        for controller in self.controllers.values():
-            controller.close()
-        for view in self.views.values():
-            view.close()
 
 
 @contextmanager

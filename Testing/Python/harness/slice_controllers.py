@@ -9,6 +9,7 @@ import slicer
 from .mrml_widgets import qMRMLNodeComboBox
 
 LAYERS = ("Background", "Foreground", "Label")
+SLIDERS = ("Foreground", "Label")  # ForegroundOpacitySlider, LabelMapOpacitySlider
 TYPES = {"Label": "vtkMRMLLabelMapVolumeNode"}  # Resources/UI/qMRMLSliceControllerWidget.ui
 
 
@@ -18,6 +19,7 @@ class SliceController:
     def __init__(self, scene, sliceLogic):
         self._scene, self._logic, self._composite = scene, sliceLogic, sliceLogic.GetSliceCompositeNode()
         self.selectors = {layer: self._selector(layer) for layer in LAYERS}
+        self._opacities = dict.fromkeys(SLIDERS)
         self._tags = [
             (self._composite, self._composite.AddObserver("ModifiedEvent", self._update)),
             (scene, scene.AddObserver(scene.EndBatchProcessEvent, self._update)),  # .cxx:1505
@@ -49,6 +51,18 @@ class SliceController:
             node = self._scene.GetNodeByID(getattr(self._composite, f"Get{layer}VolumeID")() or "")
             selector.setCurrentNode(node)
             selector.blockSignals(blocked)
+        for layer in SLIDERS:  # .cxx:923-926: their signals are not blocked
+            self._slide(layer, getattr(self._composite, f"Get{layer}Opacity")())
+
+    def _slide(self, layer, opacity):
+        """A slider that moves writes its view's opacity: .cxx:2037-2078 (setLabelMapOpacity, setForegroundOpacity)."""
+        if self._opacities[layer] == opacity:
+            return
+        self._opacities[layer] = opacity
+        flag = getattr(slicer.vtkMRMLSliceCompositeNode, f"{layer}OpacityFlag")
+        self._logic.StartSliceCompositeNodeInteraction(flag)
+        getattr(self._composite, f"Set{layer}Opacity")(opacity)
+        self._logic.EndSliceCompositeNodeInteraction()
 
     def close(self):
         """Let go of the scene."""
