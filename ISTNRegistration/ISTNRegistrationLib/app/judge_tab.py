@@ -15,7 +15,7 @@ from ..bridge.volumes import volumeFromNode
 from ..core.files import write_text
 from ..core.quality import HEADINGS, cells, table_csv
 from .comparison import Comparison
-from .verdict import lamp, lightWord, measureTexts, reasonText, stageName
+from .verdict import lamp, lightWord, measureTexts, stageName, verdictText
 
 ROW_HEIGHT = 22
 
@@ -50,17 +50,13 @@ class JudgeTab:
         )
         if nodes.inverse is not None:
             self.ui.judgeTextLabel.text += " " + _inverseText(nodes.inverse)
-        self.ui.reasonLabel.text = self.verdictText()
+        self.ui.reasonLabel.text = verdictText(self.light)
         self.ui.lightLabel.setPixmap(lamp(self.light.light))
         self.ui.lightLabel.toolTip = lightWord(self.light.light)
         self._fillTable(nodes.quality)
         self._enable(True)
         self.comparison.ready(pair, nodes)
         self._showResult()
-
-    def verdictText(self) -> str:
-        """The light in words, and its reason."""
-        return f"{lightWord(self.light.light)}: {reasonText(self.light.reason)}"
 
     def stop(self) -> None:
         """Show nothing: at the start, before the next run, and when the scene is closed."""

@@ -20,6 +20,7 @@ from .events import handleEvents
 from .models import ModelChooser
 from .parameters import labels, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
+from .verdict import SIGNS, stageName, verdictText
 
 PLOT_HEIGHT = 120
 
@@ -180,7 +181,9 @@ class RegisterTab:
         self._start(Preview(slicer.mrmlScene, *request.pair) if p.preview else None)
         try:
             nodes = self.logic.run(request, outputs, inBackground=lambda work: self._inBackground(work, every))
-            self._end(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._began))
+            done = _("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._began)
+            verdict = nodes.outcome.verdict
+            self._end(f"{done} {SIGNS[verdict.light]} {verdictText(verdict)}")
         except RegistrationCancelled:
             self._end(_("Cancelled: nothing was changed"))
             return
@@ -213,10 +216,11 @@ class RegisterTab:
         self.ui.progressBar.maximum = max(progress.iterations, 1)
         self.ui.progressBar.value = progress.iteration
         text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")
-        fields = {"stage": progress.stage, "iteration": progress.iteration, "iterations": progress.iterations}
-        self.ui.statusLabel.text = text.format(**fields, loss=progress.loss, left=left)
+        fields = {"iteration": progress.iteration, "iterations": progress.iterations, "loss": progress.loss}
+        self.ui.statusLabel.text = text.format(stage=stageName(progress.stage), left=left, **fields)
         width = max(self.ui.runFrame.width - 30, 200)
-        self.ui.lossPlotLabel.setPixmap(curvesPixmap(self._curves, width, PLOT_HEIGHT))
+        curves = {stageName(name): values for name, values in self._curves.items()}
+        self.ui.lossPlotLabel.setPixmap(curvesPixmap(curves, width, PLOT_HEIGHT))
         if message.transform is not None and not self._run.ending:
             self._preview.update(message.transform)
 

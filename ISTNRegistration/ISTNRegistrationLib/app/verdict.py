@@ -20,6 +20,11 @@ def lightWord(light: str) -> str:
     return {"green": _("Good"), "yellow": _("Check"), "red": _("Poor")}[light]
 
 
+def verdictText(verdict) -> str:
+    """A light (Verdict) in words, with its reason."""
+    return f"{lightWord(verdict.light)}: {reasonText(verdict.reason)}"
+
+
 def lamp(light: str):
     """QPixmap: green disk with a check mark, yellow triangle with an exclamation mark, or red square with a cross."""
     size = LIGHT_SIZE

@@ -43,6 +43,11 @@ def test_only_what_was_measured_has_a_row_and_every_number_says_what_it_is(judge
     assert all("best" in table.verticalHeaderItem(k).toolTip() for k in range(2))
 
 
+def test_the_tab_register_says_how_good_the_result_is(judged):
+    status = judged.ui.statusLabel.text
+    assert "Done in" in status and judged.ui.reasonLabel.text in status
+
+
 def test_the_light_is_told_in_words_too(judged):
     light = judged.judgeTab.light.light
     assert judged.ui.reasonLabel.text.startswith(lightWord(light) + ": ")

@@ -7,7 +7,7 @@ import slicer  # noqa: E402
 from harness import pythonqt  # noqa: E402
 from harness.panel import closing_during, on_report, pick_bspline  # noqa: E402
 from harness.scene import contents, node_ids  # noqa: E402
-from ISTNRegistrationLib.bridge.quality import HEADINGS  # noqa: E402
+from ISTNRegistrationLib.core.quality import HEADINGS  # noqa: E402
 
 
 def test_a_click_registers_and_shows_the_result(ready, pair):
