@@ -9,7 +9,7 @@ pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in pla
 import slicer  # noqa: E402
 from harness.panel import asked, module, open_panel, pick_bspline  # noqa: E402
 from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
-from ISTNRegistrationLib.app.parameters import OWN_PRESET  # noqa: E402
+from ISTNRegistrationLib.app.parameters import INITIALS, OWN_PRESET  # noqa: E402
 
 
 def test_apply_says_what_is_missing(panel, pair):
@@ -21,8 +21,10 @@ def test_apply_says_what_is_missing(panel, pair):
     assert ui.applyButton.text == "Select two different volumes"
     ui.movingSelector.setCurrentNode(pair[1])
     assert ui.applyButton.enabled and ui.applyButton.text == "Apply"
-    ui.initialComboBox.setCurrentIndex(7)
+    ui.initialComboBox.setCurrentIndex(INITIALS.index("transform"))
     assert ui.applyButton.text == "Select an initial transform" and ui.initialTransformSelector.enabled
+    ui.initialComboBox.setCurrentIndex(INITIALS.index("landmarks"))
+    assert ui.applyButton.text == "Select landmarks of both images" and not ui.applyButton.enabled
 
 
 def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch):
@@ -85,33 +87,32 @@ OUTPUTS = {
     "makeGridCheckBox": ("grid", True),
     "applyToMovingCheckBox": ("applyToMoving", True),
 }
-OUTPUT_NAMES = {"outputTransform", *(field for field, _wanted in OUTPUTS.values())}
 CHANGES = {
-    "transform": (lambda ui, n: pick_bspline(ui), None, lambda r, n: r.options["transform"] == "bspline"),
-    "initial": (combo("initialComboBox", 3), None, lambda r, n: r.options["initial"] == "center_of_mass"),
-    "refine": (combo("refineComboBox", 1), None, lambda r, n: r.options["refine"] == "weights"),
-    "device": (combo("deviceComboBox", 1), None, lambda r, n: r.options["device"] == "cpu"),
-    "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r.options["iterations"] == 7),
-    "preset": (fast, None, lambda r, n: (r.options["refine"], r.options["iterations"]) == ("none", 0)),
-    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.fixed.mask is n),
-    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.moving.mask is n),
+    "transform": (lambda ui, n: pick_bspline(ui), None, lambda r, n: r["transform"] == "bspline"),
+    "initial": (combo("initialComboBox", 3), None, lambda r, n: r["initial"] == "center_of_mass"),
+    "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
+    "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
+    "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
+    "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
+    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),
+    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].mask is n),
     "fixedStructures": (
-        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.fixed.structures is n,
+        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].structures is n,
     ),
     "movingStructures": (
-        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r.moving.structures is n,
+        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].structures is n,
     ),
     "fixedLandmarks": (
-        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r.fixed.landmarks is n,
+        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["fixed"].landmarks is n,
     ),
     "movingLandmarks": (
-        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r.moving.landmarks is n,
+        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["moving"].landmarks is n,
     ),
     "outputTransform": (
-        choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda o, n: o.transformNode is n,
+        choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda r, n: r["outputs"].transformNode is n,
     ),
     **{
-        field: (tick(name, wanted), None, lambda o, n, f=field, w=wanted: getattr(o, f) is w)
+        field: (tick(name, wanted), None, lambda r, n, f=field, w=wanted: getattr(r["outputs"], f) is w)
         for name, (field, wanted) in OUTPUTS.items()
     },
 }  # fmt: skip
@@ -121,34 +122,24 @@ CHANGES = {
 def test_each_control_changes_the_request(ready, scene, pair, name):
     change, kind, check = CHANGES[name]
     node = scene.AddNewNodeByClass(kind, "chosen") if kind else None
-    which = 1 if name in OUTPUT_NAMES else 0
-    assert not check(asked(ready)[which], node)
+    assert not check(asked(ready)[1], node)
     change(ready.ui, node)
-    made = asked(ready)
-    assert made[0].pair == pair and check(made[which], node)
+    nodes, request = asked(ready)
+    assert nodes == pair and check(request, node)
 
 
-def test_an_initial_transform_of_ones_own_is_used(ready, scene):
+def test_a_start_transform_of_ones_own_is_used(ready, scene):
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "start")
-    ready.ui.initialComboBox.setCurrentIndex(7)
+    ready.ui.initialComboBox.setCurrentIndex(INITIALS.index("transform"))
     ready.ui.initialTransformSelector.setCurrentNode(node)
-    assert asked(ready)[0].options["initial"] is node
-
-
-def test_landmarks_as_initial_alignment_ask_for_both_lists(ready, scene):
-    ready.ui.initialComboBox.setCurrentIndex(5)
-    assert ready.ui.applyButton.text == "Select landmarks of both images" and not ready.ui.applyButton.enabled
-    for name in ("fixedLandmarksSelector", "movingLandmarksSelector"):
-        node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
-        getattr(ready.ui, name).setCurrentNode(node)
-    assert ready.ui.applyButton.enabled and asked(ready)[0].options["initial"] == "landmarks"
+    assert asked(ready)[1]["initial"] is node
 
 
 def test_the_checkpoint_of_the_list_is_asked_for(ready, checkpoint):
-    assert asked(ready)[0].checkpoint == str(checkpoint)
+    assert asked(ready)[1]["checkpoint"] == str(checkpoint)
     index = ready.ui.checkpointComboBox.findData("hippocampus")
     ready.ui.checkpointComboBox.activated.emit(index)
-    assert asked(ready)[0].checkpoint == "hippocampus"
+    assert asked(ready)[1]["checkpoint"] == "hippocampus"
 
 
 def test_ones_own_preset_is_kept_in_the_settings(ready):
@@ -160,6 +151,25 @@ def test_ones_own_preset_is_kept_in_the_settings(ready):
     assert ready.ui.presetComboBox.currentData == "other"
     ready.ui.presetComboBox.activated.emit(ready.ui.presetComboBox.findData("own"))
     assert ready.ui.iterationsSpinBox.value == 33
+
+
+@pytest.mark.parametrize("text", ["theta:99999", "magic:5", "theta:", "theta:\u00b2", "nonsense"])
+def test_a_preset_that_can_no_longer_be_chosen_is_as_none(ready, text):
+    slicer.app.userSettings().setValue(OWN_PRESET, text)
+    before = ready.parameters.iterations
+    ready.ui.presetComboBox.activated.emit(ready.ui.presetComboBox.findData("own"))
+    assert ready.parameters.iterations == before and ready.ui.applyButton.enabled
+
+
+def test_the_sample_pair_is_shown_and_chosen_and_what_came_out_takes_its_place(ready, scene):
+    ready.ui.sampleButton.click()
+    fixed, moving = ready.parameters.fixedVolume, ready.parameters.movingVolume
+    assert (fixed.GetName(), moving.GetName()) == ("ISTNFixedBrain", "ISTNMovingBrain")
+    layers = [view.composite for name, view in slicer.app.layoutManager().views.items() if name != "1"]
+    shown = {(c.GetBackgroundVolumeID(), c.GetForegroundVolumeID(), c.GetForegroundOpacity()) for c in layers}
+    assert len(layers) == 3 and shown == {(fixed.GetID(), moving.GetID(), 0.5)}
+    pictures = [slicer.app.layoutManager().views[name].picture() for name in ("Red", "Green", "Yellow")]
+    assert all(picture.max() > 100 and picture.std() > 10 for picture in pictures)
 
 
 def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
@@ -213,7 +223,6 @@ def test_warnings_stand_above_apply(ready, pair):
     array = slicer.util.arrayFromVolume(pair[1])
     array[0, 0, 0] = -900.0
     slicer.util.arrayFromVolumeModified(pair[1])
-    models = ready.registerTab.models
-    models.card = dataclasses.replace(models.card, card={"title": "T1 MRI"})
+    ready.registerTab.models.card = dataclasses.replace(ready.registerTab.models.card, card={"title": "T1 MRI"})
     ready.registerTab.update()
     assert "looks like CT" in ready.ui.warningsLabel.text and np.isfinite(array).all()
