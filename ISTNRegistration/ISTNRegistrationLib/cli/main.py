@@ -8,6 +8,7 @@ import io
 import sys
 
 from ..core.errors import InputError
+from ..core.files import one_line
 
 COMMANDS = {
     "register": "register a moving image to a fixed one",
@@ -42,11 +43,19 @@ def main(argv: list[str] | None = None) -> int:
         _check_names(argv)
         return args.run(args) or 0
     except InputError as error:
-        print(f"istn {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return BAD_INPUT
+        return _refused(args.command, error)
+    except OSError as error:  # a name too long, a folder in the place of a file, a disk that is full
+        return _refused(args.command, InputError("File", "it cannot be used", "a place for it", one_line(error)))
+    except MemoryError:
+        return _refused(args.command, InputError("Memory", "there is too little", "room for the images", "none left"))
     except KeyboardInterrupt:
         print(f"\nistn {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _refused(command: str, error: InputError) -> int:
+    print(f"istn {command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return BAD_INPUT
 
 
 def whole_parser() -> argparse.ArgumentParser:

@@ -15,8 +15,9 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
-from .files import existing_file, one_line, write_atomically
+from .files import existing_file, one_line, quiet_libraries, write_atomically
 from .formats import check_file
+from .images import check_written
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
 
@@ -125,7 +126,8 @@ def write_any_image(path: Path, image: sitk.Image) -> None:
     who = f"Output image '{path}'"
 
     def write(name: str) -> None:
-        sitk.WriteImage(image, name, useCompression=True)
+        with quiet_libraries():
+            sitk.WriteImage(image, name, useCompression=True)
         back = sitk.ImageFileReader()
         back.SetFileName(name)
         back.ReadImageInformation()
@@ -136,7 +138,7 @@ def write_any_image(path: Path, image: sitk.Image) -> None:
             got += f" of {sitk.GetPixelIDValueAsString(kept[1])}"
             raise InputError(who, "the format cannot hold this image", expected, got, todo)
 
-    write_atomically(path, write, who)
+    write_atomically(path, write, who, check_written)
 
 
 def _real_type(image: sitk.Image) -> int:

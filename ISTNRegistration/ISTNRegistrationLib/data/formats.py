@@ -13,15 +13,16 @@ import numpy as np
 from ..core.errors import InputError
 from .headers import GIPL_HEADER, GIPL_MAGIC, gipl_voxels, meta_voxels, nrrd_voxels, vtk_voxels
 from .nifti import HEADER, check_mark, nifti_voxels, read_header
-from .pictures import PNG, check_dicom, check_jpeg, check_png, check_tiff
+from .pictures import PNG, check_bmp, check_dicom, check_jpeg, check_png, check_tiff
 from .voxels import check_voxels
 
 GZIP = b"\x1f\x8b"
-KNOWN = "NIfTI, NRRD, MetaImage, GIPL, VTK, DICOM, PNG, TIFF or JPEG"
+KNOWN = "NIfTI, NRRD, MetaImage, GIPL, VTK, DICOM, PNG, TIFF, JPEG or BMP"
 PICTURES = (
     (0, (PNG,), "PNGImageIO", check_png),
     (0, (b"\xff\xd8\xff",), "JPEGImageIO", check_jpeg),
     (0, (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "TIFFImageIO", check_tiff),
+    (0, (b"BM",), "BMPImageIO", check_bmp),
     (128, (b"DICM",), "GDCMImageIO", check_dicom),
 )
 TEXTS = (

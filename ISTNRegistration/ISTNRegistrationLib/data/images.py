@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.files import write_atomically
 from ..core.grid import Grid
 from ..core.volume import Volume
-from .files import existing_file, one_line
+from .files import existing_file, one_line, quiet_libraries
 from .formats import check_file
 from .nifti import farthest_mm
 
@@ -39,7 +39,7 @@ def read_image(path) -> Volume:
     name = existing_file(path, who)
     kind = check_file(Path(name), who)
     try:
-        with _reading():
+        with _reading(), quiet_libraries():
             image = sitk.ReadImage(name, imageIO=kind.reader)
     except RuntimeError as error:
         todo = "Check that the file is complete and that its extension is that of its format"
@@ -116,8 +116,29 @@ def write_image(path, volume: Volume) -> None:
     if Path(path).suffix.lower() in TWO_FILE_FORMATS:
         todo = "Use .nii.gz, .nrrd or .mha"
         raise InputError(who, "the format is split over two files", "one file", Path(path).suffix, todo)
-    image = to_sitk(volume)
-    write_atomically(path, lambda name: sitk.WriteImage(image, name, useCompression=True), who)
+    write_sitk(path, to_sitk(volume), who)
+
+
+def write_sitk(path, image: sitk.Image, who: str) -> None:
+    """Write any SimpleITK image, and see that the file holds all of it: ITK says nothing where a disk is full.
+
+    Raises:
+        InputError: as :func:`write_image`.
+    """
+
+    def write(name: str) -> None:
+        with quiet_libraries():
+            sitk.WriteImage(image, name, useCompression=True)
+
+    write_atomically(path, write, who, check_written)
+
+
+def check_written(name: str) -> None:
+    """Raise OSError when an image file that was just written is incomplete."""
+    try:
+        check_file(Path(name), "")
+    except InputError as error:
+        raise OSError(f"the file is not whole, is the disk full?{str(error).removeprefix(':')}") from error
 
 
 def to_sitk(volume: Volume) -> sitk.Image:

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and DICOM files: whether they are complete, from their own marks, lengths and checksums."""
+"""PNG, JPEG, BMP, TIFF and DICOM files: whether they are complete, from their own marks, lengths and checksums."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def check_jpeg(path: Path, who: str) -> None:
     """Raise InputError for a JPEG file without its end (readers make the rest gray)."""
     if not path.read_bytes().rstrip(b"\0\r\n ").endswith(JPEG_END):
         raise _incomplete(who, "a JPEG file that ends early")
+
+
+def check_bmp(path: Path, who: str) -> None:
+    """Raise InputError for a BMP file with fewer bytes than its header says."""
+    data = path.read_bytes()
+    start, _, width, height, _, bits, packed = struct.unpack_from("<IIiiHHI", data.ljust(64, b"\0"), 10)
+    _check_size((abs(width), abs(height)), bits / 8, who)
+    rows = (abs(width) * bits + 31) // 32 * 4 * abs(height)
+    if not rows or len(data) < start + (rows if packed == 0 else 1):
+        raise _incomplete(who, f"a BMP file of {len(data)} bytes")
 
 
 def check_tiff(path: Path, who: str) -> None:
