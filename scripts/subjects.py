@@ -2,6 +2,7 @@
 
 python scripts/subjects.py brain --output work/brain/subjects.csv
 python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
+python scripts/subjects.py head --output work/head/subjects.csv            (label maps only: images are painted)
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 LABELS = {"brain": "labels_subcortical", "hippocampus": "labels"}
 COLUMNS = ("person", "image", "labels", "split")
+HEAD_SPLITS = {"val": ("05", "10", "16"), "test": ("07", "14", "20")}  # by file; all others train
 
 
 def subject_rows(name: str, people: int = 0, data: Path = DATA) -> list[dict[str, str]]:
@@ -35,6 +37,16 @@ def subject_rows(name: str, people: int = 0, data: Path = DATA) -> list[dict[str
     ]
 
 
+def head_rows(data: Path = DATA, splits=("train", "val")) -> list[dict[str, str]]:
+    """Rows of the whole-head label maps, every file a person, without images."""
+    rows = []
+    for path in sorted((data / "head" / "labels").glob("head_*.nii.gz")):
+        number = path.name.removeprefix("head_").removesuffix(".nii.gz")
+        split = next((name for name, numbers in HEAD_SPLITS.items() if number in numbers), "train")
+        rows.append({"person": f"head_{number}", "image": "", "labels": str(path), "split": split})
+    return [row for row in rows if row["split"] in splits]
+
+
 def write_subjects(rows: list[dict[str, str]], output: Path) -> None:
     """Write the rows as a CSV that `istn train` reads."""
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -47,12 +59,13 @@ def write_subjects(rows: list[dict[str, str]], output: Path) -> None:
 def main() -> None:
     """Read splits.csv, write person, image, labels, split."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("name", choices=sorted(LABELS))
+    parser.add_argument("name", choices=(*sorted(LABELS), "head"))
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--people", type=int, default=0, help="training people (default: all)")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
-    write_subjects(subject_rows(args.name, args.people, args.data), args.output)
+    rows = head_rows(args.data) if args.name == "head" else subject_rows(args.name, args.people, args.data)
+    write_subjects(rows, args.output)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ import slicer
 from harness import scripted
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
-from ISTNRegistrationLib.core.checkpoint import models_folder
+from ISTNRegistrationLib.core.card import models_folder
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
 scripted.install()
+from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
+
 import ISTNRegistration as module  # noqa: E402
 
 
@@ -76,7 +78,7 @@ def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
     from ISTNRegistrationLib.core.refine import MODES
     from ISTNRegistrationLib.core.register import DEVICES, RegisterOptions
 
-    hints = inspect.get_annotations(module.ISTNRegistrationParameterNode)
+    hints = inspect.get_annotations(ISTNRegistrationParameterNode)
     assert set(hints["refine"].__metadata__[0].choices) == set(MODES)
     assert set(hints["device"].__metadata__[0].choices) == set(DEVICES)
     assert set(hints["initial"].__metadata__[0].choices) == {*NAMES, "rigid", "transform"}

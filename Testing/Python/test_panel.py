@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from harness.panel import asked, module, open_panel, pick_bspline  # noqa: E402
+from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
 from ISTNRegistrationLib.app.parameters import OWN_PRESET  # noqa: E402
 
 
@@ -159,8 +160,8 @@ def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     ready.ui.opacitySlider.setValue(0.25)
     ready.ui.heatHighSpinBox.setValue(0.8)
     ready.ui.previewEverySpinBox.setValue(9)
-    names = [n for n in vars(module.ISTNRegistrationParameterNode) if not n.startswith("_")]
-    names = [n for n in names if isinstance(getattr(module.ISTNRegistrationParameterNode, n), property)]
+    names = [n for n in vars(ISTNRegistrationParameterNode) if not n.startswith("_")]
+    names = [n for n in names if isinstance(getattr(ISTNRegistrationParameterNode, n), property)]
 
     def choices():
         values = {n: getattr(ready.parameters, n) for n in names}
@@ -171,11 +172,18 @@ def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     slicer.mrmlScene.Clear(0)
     assert choices() != before
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrb"))
-    ready.exit()
     slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
-    ready.enter()
     assert choices() == before and before["opacity"] == 0.25 and before["makeInverse"]
     assert ready.ui.opacitySlider.value == 0.25 and ready.ui.fixedSelector.currentNode().GetName() == "fixed"
+
+
+def test_a_panel_without_a_parent_is_a_window_of_its_own(scene, pair, tmp_path):
+    with open_panel(scene, tmp_path / "settings.ini"):
+        alone = module.ISTNRegistrationWidget()
+        alone.ui.fixedSelector.setCurrentNode(pair[0])
+        assert alone.parameters.fixedVolume is pair[0] and alone.ui.applyButton.text == "Select a moving volume"
+        alone.cleanup()
+        alone.parent.close()
 
 
 def test_the_module_can_be_reloaded(ready, scene, tmp_path, monkeypatch):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import json
-from pathlib import Path
 
 import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from ..core.files import write_text
+from ..core.quality import HEADINGS, cells
 from .heatmaps import TRANSPARENT_BELOW, heatColors
 from .provenance import provenance
-from .quality import HEADINGS, cells
 
 ZOOM = 3  # pixels per voxel of the networks' grid
 HEAT_SHARE = 0.6
@@ -49,7 +49,7 @@ def writeHtml(path, pair, nodes, light) -> None:
         f"<p>{EXPLANATION}</p><h2>Provenance</h2>",
         f"<pre>{html.escape(json.dumps(provenance(nodes.transform), indent=1))}</pre></body></html>",
     ]
-    Path(path).write_text("\n".join(parts), encoding="utf-8")
+    write_text(path, "\n".join(parts), f"Report '{path}'")
 
 
 def _qualityTable(quality) -> str:

@@ -46,7 +46,7 @@ class TrainingOutputs:
         if "val/identity" not in values:
             return
         self.bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
-        self.curves.pictures(trainer.step, trainer.model, self.picture_pair)
+        self.curves.pictures(trainer.step, trainer.result, self.picture_pair)
         state = {"trainer": trainer.state(), "config": what_decides(self.config), "init": self.started_from}
         write_atomically(self.folder / "state.pt", lambda name: torch.save(state, name), "Training state")
         self._write_checkpoints(trainer)
@@ -58,7 +58,7 @@ class TrainingOutputs:
 
     def _write_checkpoints(self, trainer: Trainer) -> None:
         card = model_card(trainer, self.config) | ({"init": self.started_from} if self.started_from else {})
-        save_checkpoint(self.folder / "last.h5", trainer.model, card)
+        save_checkpoint(self.folder / "last.h5", trainer.result, card)
         best = ISTN(self.config.model)
         best.load_state_dict(trainer.best_weights)
         save_checkpoint(self.folder / "best.h5", best, card)
@@ -67,7 +67,8 @@ class TrainingOutputs:
 
 def what_decides(config) -> dict:
     """The parts of a configuration that a resumed run must not change."""
-    return {"model": asdict(config.model), "augment": asdict(config.augment), "training": asdict(config.training)}
+    parts = {name: getattr(config, name) for name in ("model", "augment", "synthesis", "training")}
+    return {name: asdict(part) for name, part in parts.items() if part}
 
 
 def model_card(trainer: Trainer, config) -> dict:
@@ -80,6 +81,7 @@ def model_card(trainer: Trainer, config) -> dict:
         "seed": config.training.seed,
         "training": asdict(config.training),
         "augment": asdict(config.augment),
+        **({"synthesis": asdict(config.synthesis)} if config.synthesis else {}),
         "best": {"step": trainer.best_step, "validation_score": trainer.best_score},
         "history": trainer.history,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},

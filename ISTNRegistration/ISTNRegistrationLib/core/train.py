@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import distributed, nn
+from torch.optim.swa_utils import AveragedModel
 
 from .errors import InputError
 from .istn import ISTN
@@ -29,6 +30,8 @@ class TrainConfig:
     multiplies it itself (see :func:`native_bfloat16`). During the first ``itn_first_steps`` an ISTN
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
     channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
+    ``average``: the weights that are validated and kept are a moving average, each step counting 1 - ``average``
+    (less in the beginning; Polyak and Juditsky 1992); 0 keeps those of the last step.
     """
 
     steps: int = 2000
@@ -40,6 +43,7 @@ class TrainConfig:
     pyramid: tuple[int, ...] = (4, 8)
     validate_every: int = 250
     precision: str = "auto"
+    average: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +54,9 @@ class TrainConfig:
         if self.seed < 0 or min(self.pyramid, default=2) < 2:
             expected, got = "a seed from 0, pyramid factors from 2", f"seed {self.seed}, pyramid {self.pyramid}"
             raise InputError("Configuration table 'training'", "too small", expected, got)
+        if not 0 <= self.average < 1:
+            who = "Configuration key 'training.average'"
+            raise InputError(who, "it cannot be used", "0 to less than 1", str(self.average))
         if self.precision not in PRECISIONS:
             who = "Configuration key 'training.precision'"
             raise InputError(who, "unknown value", ", ".join(PRECISIONS), self.precision)
@@ -63,8 +70,11 @@ Distance = Callable[[np.ndarray, np.ndarray], float]  # of two masks of one shap
 class PairSource(Protocol):
     """Where training gets its pairs: batches of (N, 1, ...) images and (N, C, ...) structure maps."""
 
-    def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``."""
+    def random_pair(self, rng: np.random.Generator, step: int) -> dict[str, torch.Tensor]:
+        """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``.
+
+        ``step`` of the training: synthesised images grow harsher with it.
+        """
 
     def describe(self, rng: np.random.Generator) -> str:
         """Names of the two scans that :meth:`random_pair` would draw with this generator."""
@@ -86,6 +96,7 @@ class Trainer:
         device = model.cube.device.type
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16(device))
         self.losses = _distributed(TrainingLosses(model, config.pyramid))
+        self.averaged = AveragedModel(model, multi_avg_fn=self._average) if config.average else None
 
     def run(
         self, source: PairSource, on_step: Callable[[Trainer, dict], None], distance: Distance | None = None
@@ -128,7 +139,7 @@ class Trainer:
         self.model.balance_channels(energies)
 
     def _one_step(self, source: PairSource) -> dict[str, float]:
-        pairs = [source.random_pair(rng) for rng in self._generators()]
+        pairs = [source.random_pair(rng, self.step) for rng in self._generators()]
         device = self.model.cube.device
         batch = {key: torch.cat([p[key] for p in pairs]).to(device) for key in pairs[0]}
         self._set_learning_rate()
@@ -144,7 +155,19 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.model)
         return values
+
+    def _average(self, averages: list[torch.Tensor], weights: list[torch.Tensor], count: torch.Tensor) -> None:
+        """Move the averages towards the weights: by a tenth at first, by 1 - ``average`` in the end."""
+        kept = min(self.config.average, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(averages, weights, 1 - kept)
+
+    @property
+    def result(self) -> ISTN:
+        """The model to validate and to keep: the averaged one if there is one."""
+        return self.averaged.module if self.averaged else self.model
 
     def _generators(self) -> list[np.random.Generator]:
         """One per sample of this process: the same numbers whichever process draws the sample."""
@@ -164,19 +187,20 @@ class Trainer:
             group["lr"] = float(rate)
 
     def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
-        scores = [validation_scores(self.model, pair, distance) for pair in source.validation_pairs()]
+        scores = [validation_scores(self.result, pair, distance) for pair in source.validation_pairs()]
         mean = {key: _mean(score[key] for score in scores) for key in scores[0]}
         mean = {key: value for key, value in mean.items() if np.isfinite(value)}  # a distance may be known of no pair
         score = mean[f"val/{list(self.model.stns)[-1]}"] + mean.get("val/itn", 0.0)
         if score > self.best_score:
             self.best_score, self.best_step = score, self.step
-            self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self.best_weights = {k: v.detach().clone() for k, v in self.result.state_dict().items()}
         return mean
 
     def state(self) -> dict:
         """Everything a resumed run needs, as plain tensors and numbers."""
         plain = {key: getattr(self, key) for key in _KEPT}
-        return plain | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        averaged = {"averaged": self.averaged.state_dict()} if self.averaged else {}
+        return plain | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | averaged
 
     def load_state(self, state: dict) -> None:
         """Continue from :meth:`state`."""
@@ -184,6 +208,8 @@ class Trainer:
             setattr(self, key, state[key])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
 
 
 @torch.no_grad()

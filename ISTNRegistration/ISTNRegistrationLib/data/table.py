@@ -12,14 +12,19 @@ from .files import read_text
 TODO = "Write one line per row, with paths relative to the CSV"
 
 
-def read_table(path: Path, who: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def read_table(path: Path, who: str, columns: tuple[str, ...], other_names=None) -> list[dict[str, str]]:
     """Rows of a CSV in which every one of ``columns`` is filled; other columns may be there.
+
+    Args:
+        other_names: names by which some columns are known, too.
 
     Raises:
         InputError: no such file, not a CSV in UTF-8, missing columns, no rows, or an empty field, with its line.
     """
     expected = "columns " + ", ".join(columns)
     header, rows = parse(read_text(path, who, "a CSV"), who)
+    names = {name: (other_names or {}).get(name, name) for name in header}
+    header, rows = list(names.values()), [{names[key]: row[key] for key in names} for row in rows]
     if not set(columns) <= set(header):
         raise InputError(who, "columns are missing", expected, ", ".join(header) or "an empty file", TODO)
     if not rows:

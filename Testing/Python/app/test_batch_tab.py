@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from command import subject  # noqa: E402
-from harness import panel as harness  # noqa: E402, F401  makes qt
+from harness import panel as harness  # noqa: E402
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode  # noqa: E402
 
 import qt  # noqa: E402  isort: skip
@@ -108,3 +108,27 @@ def test_a_sequence_that_fails_says_at_which_frame_and_keeps_nothing(ready, scen
     ready.batchTab.ui.runSequenceButton.click()
     assert column(ready, 1) == ["not kept", "failed"] and column(ready, 7)[1]
     assert scene.GetFirstNodeByName("cine registered") is None
+
+
+@pytest.mark.parametrize("way", ["the last window", "slicer.util.exit"])
+def test_closing_slicer_during_a_batch_ends_it_and_no_other_pair_begins(files, way, monkeypatch):
+    assert harness.closing_during(files, files.batchTab.ui.runFilesButton, way, monkeypatch) < 2
+    assert column(files, 1) == ["waiting", "waiting", "waiting"]
+    assert files.batchTab.ui.batchStatusLabel.text == "Stopped"
+
+
+def test_while_a_batch_runs_the_tab_register_waits_and_the_other_way_round(files):
+    seen = []
+    show = files.batchTab._showRow
+
+    def watching(index, row):
+        show(index, row)
+        seen.append((files.ui.applyButton.enabled, files.ui.applyButton.text))
+
+    files.batchTab._showRow = watching
+    files.batchTab.ui.runFilesButton.click()
+    assert seen[-1] == (False, "Wait: the tab Batch is registering")
+    assert files.ui.applyButton.enabled and files.ui.applyButton.text == "Apply"
+    harness.on_report(files, "affine refined", lambda: seen.append(files.batchTab.ui.runFilesButton.enabled))
+    files.ui.applyButton.click()
+    assert seen[-1] is False and files.batchTab.ui.runFilesButton.enabled

@@ -18,7 +18,7 @@ class BlobPairs:
     def __init__(self, net):
         self.net = net
 
-    def random_pair(self, rng):
+    def random_pair(self, rng, step=0):
         moving, fixed = (blobs(self.net, float(rng.uniform(-4, 4))) for _ in range(2))
         return {"moving": moving[:, :1], "fixed": fixed[:, :1], "moving_soi": moving, "fixed_soi": fixed}
 
@@ -100,7 +100,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_pairs_named():
     net = model(2)
     source = BlobPairs(net)
     good = source.random_pair
-    source.random_pair = lambda rng: {k: v * float("nan") for k, v in good(rng).items()}
+    source.random_pair = lambda rng, step: {k: v * float("nan") for k, v in good(rng).items()}
     drawn = np.random.default_rng([CONFIG.seed, 0, 0]).uniform(-4, 4)
     with pytest.raises(InputError, match=f"step 0.*not finite.*blobs {drawn:.3f}"):
         Trainer(net, CONFIG).run(source, lambda trainer, values: None)

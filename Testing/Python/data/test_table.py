@@ -5,13 +5,18 @@ from pathlib import Path
 import pytest
 from ISTNRegistrationLib.cli.train import read_config
 from ISTNRegistrationLib.core.errors import InputError
-from ISTNRegistrationLib.data.evaluate import read_pairs
+from ISTNRegistrationLib.data.evaluate import NEEDED
+from ISTNRegistrationLib.data.pairs import read_pairs
 from ISTNRegistrationLib.data.scans import read_subjects
 
 ROWS = zip("abcd", ("train", "train", "val", "val"), strict=True)
 SUBJECTS = "person,image,labels,split\n" + "".join(f"{p},{p}.nii,{p}s.nii,{s}\n" for p, s in ROWS)
 PAIRS = "fixed,moving,fixed_soi,moving_soi\na.nii,b.nii,as.nii,bs.nii\n"
-READERS = pytest.mark.parametrize("read, text", [(read_subjects, SUBJECTS), (read_pairs, PAIRS)])
+def read_labelled_pairs(path):
+    return read_pairs(path, NEEDED)
+
+
+READERS = pytest.mark.parametrize("read, text", [(read_subjects, SUBJECTS), (read_labelled_pairs, PAIRS)])
 
 
 @READERS

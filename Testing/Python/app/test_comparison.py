@@ -1,0 +1,296 @@
+"""The cockpit in the panel, on Slicer's own layout and link logic: it follows its controls, and leaves no trace."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
+import slicer  # noqa: E402
+from bridge.test_views import layers, volume  # noqa: E402
+from harness.panel import open_panel  # noqa: E402
+from harness.scene import all_nodes, node_ids  # noqa: E402
+from ISTNRegistrationLib.app.parameters import COMPARISONS, ORIENTATIONS  # noqa: E402
+from ISTNRegistrationLib.bridge.layout import VIEW_3D, VIEWS  # noqa: E402
+
+FOUR_UP = 3
+
+
+@pytest.fixture
+def judged(scene, pair, checkpoint, tmp_path):
+    """The panel after a B-spline registration of the pair."""
+    with open_panel(scene, tmp_path / "settings.ini", (64, 64)) as panel:
+        panel.parameters.fixedVolume, panel.parameters.movingVolume = pair
+        panel.registerTab.models.add(checkpoint)
+        panel.parameters.transform = "bspline"
+        panel.parameters.iterations, panel.parameters.preview = 3, False
+        panel.ui.applyButton.click()
+        yield panel
+
+
+@pytest.fixture
+def used(judged, scene):
+    """... whose user has arranged the own views: each with layers and opacities of its own, linked, Four-Up."""
+    manager = slicer.app.layoutManager()
+    manager.setLayout(FOUR_UP)
+    for number, name in enumerate(("Red", "Green", "Yellow")):
+        composite = manager.views[name].composite
+        composite.SetBackgroundVolumeID(volume(scene, f"mine {number}").GetID())
+        composite.SetForegroundVolumeID(volume(scene, f"over {number}").GetID())
+        composite.SetForegroundOpacity(0.2 + 0.1 * number)
+        composite.SetLabelOpacity(0.3 + 0.1 * number)
+        manager.views[name].node.SetFieldOfView(50.0 + number, 40.0, 1.0)
+    for name in ("Red", "Green", "Yellow"):
+        manager.views[name].composite.SetLinkedControl(True)
+        manager.views[name].composite.SetHotLinkedControl(True)
+    return judged
+
+
+def users(scene):
+    """What the user's own views show and how large."""
+    own = {name: values for name, values in layers(scene).items() if name not in VIEWS}
+    views = slicer.app.layoutManager().views
+    return own, {name: views[name].node.GetFieldOfView() for name in own}, slicer.app.layoutManager().layout
+
+
+def by_button(panel):
+    panel.ui.cockpitButton.click()
+
+
+def by_next_apply(panel):
+    panel.ui.applyButton.click()
+
+
+def by_new_result(panel):
+    panel.judgeTab.show(panel.judgeTab.pair, panel.judgeTab.nodes)
+
+
+def by_clean_up(panel):
+    panel.judgeTab.stop()
+
+
+@pytest.mark.parametrize("close", [by_button, by_next_apply, by_new_result, by_clean_up])
+def test_the_user_s_views_and_layout_are_untouched_while_it_is_open_and_after(used, scene, close):
+    before = users(scene)
+    used.ui.cockpitButton.click()
+    assert {name for _, name in slicer.app.layoutManager().shown()} == {*VIEWS, VIEW_3D}
+    for comparison in COMPARISONS:
+        for orientation in ORIENTATIONS:
+            used.parameters.comparison, used.parameters.orientation = comparison, orientation
+            used.parameters.opacity = 0.15 if used.parameters.opacity > 0.5 else 0.85
+            assert users(scene) == before, (comparison, orientation)
+    close(used)
+    assert users(scene) == before
+    assert {name for _, name in slicer.app.layoutManager().shown()} == {"Red", "Green", "Yellow", "1"}
+    assert used.judgeTab.comparison.cockpit is None
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS)
+def test_closing_leaves_no_node_behind_but_the_views(used, scene, comparison):
+    before = set(node_ids(scene))
+    used.ui.cockpitButton.click()
+    used.ui.cockpitButton.click()
+    views = [node for node in all_nodes(scene) if node.GetID() not in before]
+    assert {node.GetClassName() for node in views} <= VIEW_NODES and not any(n.GetSaveWithScene() for n in views)
+    after = set(node_ids(scene))
+    used.parameters.comparison, used.parameters.showGrid = comparison, True
+    used.ui.cockpitButton.click()
+    used.parameters.orientation = "Sagittal"
+    assert set(node_ids(scene)) > after
+    used.ui.cockpitButton.click()
+    assert set(node_ids(scene)) == after
+
+
+VIEW_NODES = {
+    "vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode", "vtkMRMLSliceDisplayNode", "vtkMRMLLinearTransformNode",
+    "vtkMRMLModelNode", "vtkMRMLViewNode", "vtkMRMLCameraNode",
+}  # fmt: skip  a slice view has a model of its own, and a 3-D view a camera
+
+
+def test_a_scene_that_closes_while_it_is_open_gives_the_layout_back(used, scene):
+    used.ui.cockpitButton.click()
+    scene.Clear(0)
+    assert used.judgeTab.comparison.cockpit is None and slicer.app.layoutManager().layout == FOUR_UP
+    assert {name for _, name in slicer.app.layoutManager().shown()} == {"Red", "Green", "Yellow", "1"}
+
+
+def test_a_user_who_goes_to_another_layout_closes_it_and_stays_there(used, scene):
+    before = users(scene)[:2]
+    used.ui.cockpitButton.click()
+    slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    assert not used.ui.cockpitButton.checked and used.judgeTab.comparison.cockpit is None
+    assert slicer.app.layoutManager().shown() == [("vtkMRMLSliceNode", "Red")]
+    assert users(scene)[:2] == before
+    slicer.app.layoutManager().setLayout(FOUR_UP)
+    assert {name for _, name in slicer.app.layoutManager().shown()} == {"Red", "Green", "Yellow", "1"}
+    used.ui.cockpitButton.click()
+    assert {name for _, name in slicer.app.layoutManager().shown()} == {*VIEWS, VIEW_3D}
+
+
+def test_a_scene_saved_while_it_is_open_knows_nothing_of_it(used, scene, tmp_path):
+    used.ui.cockpitButton.click()
+    scene.SetURL(str(tmp_path / "open.mrml"))
+    scene.Commit(str(tmp_path / "open.mrml"))
+    text = (tmp_path / "open.mrml").read_text(encoding="utf-8")
+    assert f'currentViewArrangement="{FOUR_UP}"' in text
+    made = [name for name in (*VIEWS, VIEW_3D, "magenta", "outline", "Warped grid") if name in text]
+    assert not made
+
+
+def test_a_result_is_shown_where_the_user_has_chosen_nothing_else(judged, scene, pair):
+    shown = judged.judgeTab.nodes.volume
+    assert {tuple(v[:2]) for v in users(scene)[0].values()} == {(pair[0].GetID(), shown.GetID())}
+    red = slicer.app.layoutManager().views["Red"].composite
+    mine = volume(scene, "mine")
+    red.SetForegroundVolumeID(mine.GetID())
+    judged.ui.applyButton.click()
+    assert red.GetForegroundVolumeID() == mine.GetID()
+    green = slicer.app.layoutManager().views["Green"].composite
+    assert green.GetForegroundVolumeID() == judged.judgeTab.nodes.volume.GetID() != shown.GetID()
+
+
+def shown(scene, view):
+    """Background and foreground node of a view."""
+    ids = (composite(view).GetBackgroundVolumeID(), composite(view).GetForegroundVolumeID())
+    return [scene.GetNodeByID(i) if i else None for i in ids]
+
+
+def composite(view):
+    return slicer.app.layoutManager().views[view].composite
+
+
+def color(node):
+    return node.GetDisplayNode().GetColorNodeID()
+
+
+def test_it_opens_with_both_volumes_in_two_colors_and_the_heatmap(judged, scene, pair):
+    judged.ui.cockpitButton.click()
+    nodes = judged.judgeTab.nodes
+    assert shown(scene, "ISTNFixed") == [pair[0], None]
+    assert shown(scene, "ISTNHeat") == [pair[0], nodes.heatmaps["warped"]]
+    for view in ("ISTNBefore", "ISTNAfter"):
+        green, magenta = shown(scene, view)
+        assert green.GetImageData() is pair[0].GetImageData() and color(green) == "vtkMRMLColorTableNodeGreen"
+        assert color(magenta) == "vtkMRMLColorTableNodeMagenta"
+        assert composite(view).GetCompositing() == slicer.vtkMRMLSliceCompositeNode.Add
+    assert shown(scene, "ISTNBefore")[1].GetImageData() is pair[1].GetImageData()
+    assert shown(scene, "ISTNAfter")[1].GetImageData() is nodes.volume.GetImageData()
+    assert color(pair[0]) == color(nodes.volume) == "vtkMRMLColorTableNodeGrey"
+
+
+def after(name):
+    return lambda scene, tab: shown(scene, "ISTNAfter")[0].GetName().startswith(name)
+
+
+def over_the_fixed_volume(scene, tab):
+    return shown(scene, "ISTNAfter") == [tab.pair[0], tab.nodes.volume]
+
+
+def moving_over_the_fixed_volume(scene, tab):
+    return shown(scene, "ISTNAfter")[1] is tab.comparison.cockpit.before
+
+
+def heat_opacity(scene, tab):
+    return composite("ISTNHeat").GetForegroundOpacity() == pytest.approx(0.2)
+
+
+def heat_difference(scene, tab):
+    return shown(scene, "ISTNHeat")[1] is tab.nodes.heatmaps["difference"]
+
+
+def heat_range(scene, tab):
+    return tab.nodes.heatmaps["fixed"].GetDisplayNode().GetWindowLevelMax() == pytest.approx(0.5)
+
+
+def no_grid(scene, tab):
+    return not scene.GetFirstNodeByName("Warped grid").GetDisplayNode().GetVisibility2D()
+
+
+def no_outlines(scene, tab):
+    return not any(node.GetDisplayNode().GetVisibility2D() for node in tab.comparison.cockpit.outlines)
+
+
+def coronal(scene, tab):
+    return scene.GetSingletonNode("ISTNFixed", "vtkMRMLSliceNode").GetOrientation() == "Coronal"
+
+
+def pick(name):
+    return lambda ui: ui.comparisonComboBox.setCurrentIndex(COMPARISONS.index(name))
+
+
+@pytest.mark.parametrize(
+    "change, check",
+    [
+        (lambda ui: ui.heatmapComboBox.setCurrentIndex(3), heat_difference),
+        (lambda ui: ui.opacitySlider.setValue(0.2), heat_opacity),
+        (pick("overlay"), over_the_fixed_volume),
+        (pick("flicker"), over_the_fixed_volume),
+        (pick("wipe"), after("Fixed and registered (wipe)")),
+        (pick("checkerboard"), after("Fixed and registered (checkerboard)")),
+        (pick("moving"), moving_over_the_fixed_volume),
+        (pick("registered"), over_the_fixed_volume),
+        (lambda ui: ui.showGridCheckBox.setChecked(False), no_grid),
+        (lambda ui: ui.showOutlinesCheckBox.setChecked(False), no_outlines),
+        (lambda ui: ui.heatHighSpinBox.setValue(0.5), heat_range),
+        (lambda ui: ui.orientationComboBox.setCurrentIndex(1), coronal),
+    ],
+)
+def test_each_control_changes_the_views(judged, scene, change, check):
+    judged.ui.cockpitButton.click()
+    assert not check(scene, judged.judgeTab)
+    change(judged.ui)
+    assert check(scene, judged.judgeTab)
+
+
+def test_flicker_changes_sides_by_itself_and_ends_with_the_comparison(judged):
+    judged.ui.cockpitButton.click()
+    pick("flicker")(judged.ui)
+    flicker = judged.judgeTab.comparison._flicker
+    assert flicker.isActive()
+    opacities = []
+    for _ in range(4):
+        flicker.timeout.emit()
+        opacities.append([composite(view).GetForegroundOpacity() for view in ("ISTNBefore", "ISTNAfter")])
+    assert opacities == [[1.0, 1.0], [0.0, 0.0]] * 2
+    pick("overlay")(judged.ui)
+    assert not flicker.isActive()
+    pick("flicker")(judged.ui)
+    judged.ui.cockpitButton.click()
+    assert not flicker.isActive()
+
+
+def test_play_moves_the_structures_into_place_and_stops_there(judged):
+    judged.ui.cockpitButton.click()
+    moving = judged.judgeTab.comparison.cockpit.moving.node
+    place = slicer.util.arrayFromModelPoints(moving).copy()
+    judged.ui.playButton.click()
+    assert judged.ui.waySlider.value == 0.0
+    start = slicer.util.arrayFromModelPoints(moving).copy()
+    assert np.abs(start - place).max() > 0
+    play = judged.judgeTab.comparison._play
+    for _ in range(25):
+        play.timeout.emit()
+    assert judged.ui.waySlider.value == 1.0 and not judged.ui.playButton.checked and not play.isActive()
+    np.testing.assert_allclose(slicer.util.arrayFromModelPoints(moving), place)
+
+
+def test_the_worst_place_is_where_all_slices_go(judged, scene):
+    judged.ui.cockpitButton.click()
+    tab, before = judged.judgeTab, slicer.app.layoutManager().views["ISTNHeat"].node.GetSliceOffset()
+    judged.ui.worstButton.click()
+    point = tab.comparison.cockpit.lookAtWorst()
+    offsets = [slicer.app.layoutManager().views[view].node.GetSliceOffset() for view in VIEWS]
+    assert offsets == pytest.approx([point[2]] * 4) and before != pytest.approx(point[2])
+
+
+def test_its_buttons_work_only_while_it_is_open(judged):
+    buttons = (judged.ui.worstButton, judged.ui.playButton, judged.ui.waySlider)
+    assert not any(button.enabled for button in buttons)
+    judged.ui.cockpitButton.click()
+    assert all(button.enabled for button in buttons)
+    judged.ui.cockpitButton.click()
+    assert not any(button.enabled for button in buttons)
+
+
+def test_without_heatmaps_or_volume_it_says_what_it_needs(judged):
+    judged.parameters.makeHeatmaps = False
+    judged.ui.applyButton.click()
+    assert not judged.ui.cockpitButton.enabled and "Heatmaps" in judged.ui.cockpitButton.toolTip
