@@ -16,9 +16,10 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
 from .files import existing_file, one_line, write_atomically
+from .formats import check_file
+from .images import read_image, to_sitk
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
-from .nifti import check_nifti
 
 _IMAGES = (sitk.sitkLinear, sitk.sitkNearestNeighbor, sitk.sitkBSpline3, sitk.sitkLanczosWindowedSinc)
 IMAGES = dict(zip(INTERPOLATIONS, _IMAGES, strict=True))
@@ -97,23 +98,37 @@ def darkest(image: sitk.Image) -> float:
     return float(sitk.GetArrayViewFromImage(image).min())
 
 
-def read_any_image(path: Path, who: str) -> sitk.Image:
-    """Read a 2-D or 3-D image of any pixel type but complex numbers.
+def image_header(path: Path, who: str) -> sitk.ImageFileReader:
+    """The header of a complete image file, its voxels not yet read.
 
     Raises:
-        InputError: no such file, damaged, a series, or complex numbers.
+        InputError: no such file, damaged, or of an unknown kind.
     """
-    name = existing_file(path, who)
-    check_nifti(name, who)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(existing_file(path, who))
+    reader.SetImageIO(check_file(Path(path), who).reader)
     try:
-        image = sitk.ReadImage(name)
+        reader.ReadImageInformation()
     except RuntimeError as error:
         todo = "Check that the file is complete and its format is supported"
         raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
-    if image.GetDimension() not in (2, 3) or "complex" in image.GetPixelIDTypeAsString():
-        got = f"{image.GetDimension()}-D, {image.GetPixelIDTypeAsString()}"
+    return reader
+
+
+def read_any_image(path: Path, who: str) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Read a 2-D or 3-D image of any pixel type but complex numbers; with what a user should know of it.
+
+    Raises:
+        InputError: as :func:`read_image` for one channel; damaged, a series, or complex numbers.
+    """
+    reader = image_header(path, who)
+    if reader.GetNumberOfComponents() == 1:
+        volume = read_image(path)
+        return to_sitk(volume), volume.warnings
+    if reader.GetDimension() not in (2, 3):
+        got = f"{reader.GetDimension()}-D, {sitk.GetPixelIDValueAsString(reader.GetPixelID())}"
         raise InputError(who, "it cannot be carried", "a 2-D or 3-D image", got, "Extract one volume of the series")
-    return image
+    return reader.Execute(), ()
 
 
 def write_any_image(path: Path, image: sitk.Image) -> None:
