@@ -1,5 +1,6 @@
 """`istn apply` reads what ANTs, Greedy and elastix write as they do themselves; skipped where they are missing."""
 
+import importlib.util
 import subprocess
 import sys
 
@@ -98,21 +99,26 @@ def _greedy(words):
     subprocess.run([sys.executable, "-c", code, words], check=True, capture_output=True)
 
 
+ELASTIX = """
+import itk
+
+fixed, moving = (itk.imread(f"{name}.nii.gz", itk.F) for name in ("fixed", "moving"))
+parameters = itk.ParameterObject.New()
+for kind in ("affine", "bspline"):
+    options = {"MaximumNumberOfIterations": ["40"], "WriteITKCompositeTransform": ["true"]}
+    options["ITKTransformOutputFileNameExtension"] = ["h5"]
+    parameters.AddParameterMap({**dict(parameters.GetDefaultParameterMap(kind, 2, 10.0)), **options})
+_, found = itk.elastix_registration_method(fixed, moving, parameter_object=parameters, output_directory=".")
+itk.imwrite(itk.transformix_deformation_field(moving, found), "field.nii.gz")
+found.SetParameter("FinalBSplineInterpolationOrder", "0")
+itk.imwrite(itk.transformix_filter(itk.imread("moving_labels.nii.gz", itk.F), found), "theirs.nii.gz")
+"""
+
+
 def test_elastix_composite_and_field(folder):
-    itk = pytest.importorskip("itk")
-    pytest.importorskip("itk.itkElastixRegistrationMethodPython")
-    fixed, moving = (itk.imread(f"{name}.nii.gz", itk.F) for name in ("fixed", "moving"))
-    parameters = itk.ParameterObject.New()
-    for kind in ("affine", "bspline"):
-        options = {"MaximumNumberOfIterations": ["40"], "WriteITKCompositeTransform": ["true"]}
-        options["ITKTransformOutputFileNameExtension"] = ["h5"]
-        parameters.AddParameterMap({**dict(parameters.GetDefaultParameterMap(kind, 2, 10.0)), **options})
-    (folder / "elastix").mkdir()
-    _, found = itk.elastix_registration_method(
-        fixed, moving, parameter_object=parameters, output_directory=str(folder / "elastix")
-    )
-    itk.imwrite(itk.transformix_deformation_field(moving, found), "field.nii.gz")
-    found.SetParameter("FinalBSplineInterpolationOrder", "0")
-    itk.imwrite(itk.transformix_filter(itk.imread("moving_labels.nii.gz", itk.F), found), "theirs.nii.gz")
-    check(["elastix/TransformParameters.1-Composite.h5"])
+    if importlib.util.find_spec("itk") is None:
+        pytest.skip("itk-elastix is not installed")
+    # in a process of its own: beside other copies of ITK it writes no composite
+    subprocess.run([sys.executable, "-c", ELASTIX], check=True, capture_output=True)
+    check(["TransformParameters.1-Composite.h5"])
     check(["field.nii.gz"])

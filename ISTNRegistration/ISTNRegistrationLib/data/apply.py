@@ -14,10 +14,11 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.volume import Volume
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
 from .files import existing_file, one_line, write_atomically
 from .formats import check_file
-from .images import read_image, to_sitk
+from .images import from_sitk, read_image, to_sitk
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
 
@@ -91,6 +92,38 @@ def resample_labels(image: sitk.Image, transform: sitk.Transform, grid: Grid, in
             raise InputError("Label map", "it is not a label map", "whole numbers", "fractions", todo)
         image = sitk.Cast(image, sitk.sitkInt32)
     return sitk.Cast(resample(image, transform, grid, LABELS[interpolation], 0), kind)
+
+
+def apply_to_volume(
+    transform: sitk.Transform,
+    volume: Volume,
+    reference: Volume,
+    interpolation: str = "linear",
+    inverse: bool = False,
+    background: float | None = None,
+) -> Volume:
+    """The volume on the grid of ``reference``: what ``istn apply`` does, in memory.
+
+    Args:
+        interpolation: one of ``IMAGES``, or ``label`` for label maps (linear, of each label by itself).
+        background: None for the darkest value; label maps have 0 outside with ``label``.
+
+    Raises:
+        InputError: an unknown interpolation, or dimensions that do not fit.
+    """
+    known = (*IMAGES, "label")
+    if interpolation not in known:
+        raise InputError("Interpolation", "it is unknown", " or ".join(known), repr(interpolation))
+    for what, grid in ((f"Image '{volume.name}'", volume.grid), (f"Reference '{reference.name}'", reference.grid)):
+        if grid.ndim != transform.GetDimension():
+            expected, todo = f"{transform.GetDimension()}-D", "Give images of the transform's dimension"
+            raise InputError(what, "it does not fit the transform", expected, f"{grid.ndim}-D", todo)
+    image = to_sitk(volume)
+    mapping = pull(transform, reference.grid)[0] if inverse else transform
+    if interpolation == "label":
+        return from_sitk(resample_labels(image, mapping, reference.grid, "linear"), volume.name)
+    value = darkest(image) if background is None else background
+    return from_sitk(resample(image, mapping, reference.grid, IMAGES[interpolation], value), volume.name)
 
 
 def darkest(image: sitk.Image) -> float:
