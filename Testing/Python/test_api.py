@@ -1,6 +1,7 @@
 """The names for scripts: they are kept, need nothing to be imported, and do what the commands do."""
 
 import inspect
+import pydoc
 import re
 import subprocess
 import sys
@@ -12,12 +13,12 @@ import pytest
 import SimpleITK as sitk
 from command import checkpoint_file, run, small_config, subject
 from ISTNRegistrationLib import api
-from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.exchange import write_linear
 from ISTNRegistrationLib.data.images import read_image, write_image
 from ISTNRegistrationLib.data.transforms import read_transform, to_sitk_transform
 
-PAGE = (Path(__file__).parents[2] / "docs" / "python.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
 KEPT = {
     "Grid InputError Outcome RegisterOptions RegistrationCancelled Side SpatialTransform Volume",
     "apply apply_points load_checkpoint register",
@@ -144,4 +145,25 @@ def test_the_python_of_the_page_runs(folder, number):
 
 def test_the_page_names_all_of_them():
     assert [name for name in api.__all__ if f"`{name}" not in PAGE] == []
-    assert Volume is api.Volume
+
+
+def test_the_reference_has_all_of_them_and_nothing_that_is_not_there():
+    text = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    found = set()
+    for place, members in re.findall(r"^::: (\S+)(?:\n    options:\n      members: \[(.*)\])?$", text, re.M):
+        base = pydoc.locate(place)
+        assert base is not None, place
+        names = members.split(", ") if members else [n for n in api.__all__ if hasattr(base, n)] or [base.__name__]
+        assert all(hasattr(base, name) for name in names if name != getattr(base, "__name__", "")), place
+        found |= set(names)
+    assert set(api.__all__) <= found
+
+
+def test_mkdocs_builds_the_reference(tmp_path):
+    for name in ("mkdocs", "mkdocstrings_handlers"):
+        pytest.importorskip(name)
+    command = [sys.executable, "-m", "mkdocs", "build", "-q", "-f", str(ROOT / "mkdocs.yml"), "-d", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "reference" / "index.html").read_text("utf-8")
+    assert all(f"{name}" in page for name in api.__all__) and "abandons the run" in page
