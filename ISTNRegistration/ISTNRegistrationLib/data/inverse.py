@@ -19,6 +19,7 @@ from .transforms import linear_matrix
 TOLERANCE_MM = 1e-4
 MOST_STEPS = 40
 SMALLEST_STEP = 2.0**-8
+VOXELS_PER_CELL = 5  # brains, control points every 12 mm: errors up to 0.05 mm, and 10 MB instead of 150
 MUCH_NEARER = 0.1  # a step that leaves more of the error than this calls for a new Jacobian
 DIFFERENCE_MM = 1e-2
 FADED_MM = 1e-2
@@ -86,7 +87,8 @@ def inverse(transform: sitk.Transform, grid: Grid) -> Inverse:
     """The inverse as a transform that ITK, ANTs and Slicer read, with its error.
 
     Convention: every part that is not linear becomes a displacement field over its domain, of voxels as small as the
-    smallest of ``grid``; between them ITK interpolates linearly, and that is most of the error.
+    smallest of ``grid`` (for a B-spline at most ``VOXELS_PER_CELL`` between control points); between them ITK
+    interpolates linearly, and that is most of the error.
 
     Args:
         transform: fixed -> moving points.
@@ -188,6 +190,8 @@ class _Warp:
         return points
 
     def inverse_transform(self, spacing: float) -> sitk.Transform:
+        if isinstance(self.leaf, sitk.BSplineTransform):
+            spacing = max(spacing, min(self.grid.spacing) / VOXELS_PER_CELL)
         grid = self._image_grid(spacing)
         field = np.empty((*grid.shape, grid.ndim))
         rows = max(1, SLAB_POINTS // int(np.prod(grid.shape[1:])))
