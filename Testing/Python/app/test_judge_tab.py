@@ -28,7 +28,7 @@ def test_the_table_shows_every_stage_and_the_kept_one_in_bold(judged):
     table, result = judged.ui.qualityTable, judged.judgeTab.nodes.result
     assert table.columnCount == len(result.stages)
     headings = [table.horizontalHeaderItem(k).text() for k in range(table.columnCount)]
-    assert headings == ["initial\nalignment", "affine", "affine,\nrefined", "B-spline", "B-spline,\nrefined"]
+    assert headings == ["initial", "affine", "affine,\nrefined", "B-spline", "B-spline,\nrefined"]
     bold = [table.item(0, column).font().bold() for column in range(table.columnCount)]
     assert bold == [s.name == result.kept for s in result.stages]
 
