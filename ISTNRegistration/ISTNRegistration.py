@@ -54,6 +54,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
 
     def setup(self) -> None:
         """Build the panel. Its tabs need Qt; the logic, which scripts use, does not."""
+        from ISTNRegistrationLib.app.background import Turn
         from ISTNRegistrationLib.app.batch_tab import BatchTab
         from ISTNRegistrationLib.app.judge_tab import JudgeTab
         from ISTNRegistrationLib.app.register_tab import RegisterTab
@@ -64,15 +65,18 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.layout.addWidget(panel)
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = ISTNRegistrationLogic()
+        self.logic, turn = ISTNRegistrationLogic(), Turn()
         self.judgeTab = JudgeTab(self.ui)
-        self.registerTab = RegisterTab(self.ui, self.logic, self.onResult)
-        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, self.resourcePath("UI/Batch.ui"))
+        self.registerTab = RegisterTab(self.ui, self.logic, turn, self.onResult)
+        batchUi = self.resourcePath("UI/Batch.ui")
+        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, turn, batchUi)
         onNew = self.registerTab.models.add
         self.trainingTab = TrainingTab(self.ui.trainingTab, onNew, self.resourcePath("UI/Training.ui"))
         self.tabs = [self.registerTab, self.judgeTab, self.batchTab, self.trainingTab]
         self.link = ParameterLink(slicer.mrmlScene, self.ui, self.logic.getParameterNode, self.isShown, self.tabs)
-        self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.stopRuns)
+        self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        turn.onChange = self.link.update
+        slicer.app.connect("lastWindowClosed()", self.stopRuns)  # aboutToQuit waits for the run
         self.ui.sampleButton.connect("clicked(bool)", self.onSample)
         self.ui.installButton.connect("clicked(bool)", self.onInstall)
         self._showInstalled()
@@ -80,7 +84,8 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
 
     def cleanup(self) -> None:
         """The module is reloaded or Slicer closes."""
-        self.stopRuns()
+        slicer.app.disconnect("lastWindowClosed()", self.stopRuns)
+        self.onSceneStartClose()
         self.trainingTab.stop()
         self.link.close()
 
@@ -96,10 +101,15 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         """Another module is shown: let go of the parameter node."""
         self.link.release()
 
-    def stopRuns(self, *_sceneEvent) -> None:
+    def stopRuns(self) -> None:
+        """Runs end and leave the scene as it was; a batch begins no other pair."""
+        self.registerTab.stop()
+        self.batchTab.stop()
+
+    def onSceneStartClose(self, *_sceneEvent) -> None:
         """The scene closes: runs end, and the result is no longer shown."""
-        for tab in (self.registerTab, self.judgeTab, self.batchTab):
-            tab.stop()
+        self.stopRuns()
+        self.judgeTab.stop()
 
     def onReload(self) -> None:
         """Developers' button Reload: the library is read again too."""

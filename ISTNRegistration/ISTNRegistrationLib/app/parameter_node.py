@@ -60,7 +60,7 @@ class ISTNRegistrationParameterNode:
 def typedParameters(node) -> ISTNRegistrationParameterNode:
     """The typed view of a parameter node.
 
-    What is written in it and can no longer be chosen (a scene of another version, or edited by hand) becomes the default.
+    What it says and can no longer be chosen (a scene of another version, or edited by hand) becomes the default.
     """
     for name, annotation in get_type_hints(ISTNRegistrationParameterNode, include_extras=True).items():
         kind, *limits = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)

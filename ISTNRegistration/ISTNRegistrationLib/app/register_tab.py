@@ -16,6 +16,7 @@ from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
 from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
+from .events import handleEvents
 from .models import ModelChooser
 from .parameters import labels, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
@@ -37,11 +38,12 @@ class RegisterTab:
     Args:
         ui: the panel's widgets.
         logic: has ``register``.
+        turn: of the panel's tabs.
         onResult: called with the RegistrationNodes of a finished run.
     """
 
-    def __init__(self, ui, logic, onResult) -> None:
-        self.ui, self.logic, self.onResult = ui, logic, onResult
+    def __init__(self, ui, logic, turn, onResult) -> None:
+        self.ui, self.logic, self.onResult, self._turn = ui, logic, onResult, turn
         self.parameters = self._run = self._preview = None
         self._curves, self._began = {}, 0.0
         self.models = ModelChooser(ui, self._onModelChanged)
@@ -76,10 +78,10 @@ class RegisterTab:
         name = presetName(Preset(p.refine, p.iterations))
         self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
         self.ui.initialTransformSelector.enabled = p.initial == "transform"
-        missing = self._missing()
-        self.ui.applyButton.enabled = not missing and self._run is None
-        self.ui.applyButton.text = missing or _("Apply")
-        self.ui.applyButton.toolTip = missing or _("Register the moving volume to the fixed one")
+        missing, busy = self._missing(), self._busy()
+        self.ui.applyButton.enabled = not (missing or busy)
+        self.ui.applyButton.text = busy or missing or _("Apply")
+        self.ui.applyButton.toolTip = busy or missing or _("Register the moving volume to the fixed one")
         said = [] if missing else self._warnings()
         self.ui.warningsLabel.text = "\n".join(f"⚠ {text}" for text in said)
         self.ui.warningsLabel.visible = bool(said)
@@ -97,6 +99,11 @@ class RegisterTab:
         if p.initial == "landmarks" and None in (p.fixedLandmarks, p.movingLandmarks):
             return _("Select landmarks of both images")
         return self.models.problem
+
+    def _busy(self) -> str:
+        if self._run is not None:
+            return _("Registering...")
+        return "" if self._turn.isFreeFor(self) else _("Wait: the tab Batch is registering")
 
     def _warnings(self) -> list[str]:
         p = self.parameters
@@ -196,7 +203,7 @@ class RegisterTab:
 
             return work(onProgress)
 
-        return self._run.execute(inWorker, self.onReport, slicer.app.processEvents)
+        return self._run.execute(inWorker, self.onReport, handleEvents)
 
     def onReport(self, message: Message) -> None:
         """Show where the run stands (main thread)."""
@@ -237,8 +244,7 @@ class RegisterTab:
         self.ui.progressBar.maximum = 0  # busy: the networks look at the images
         self.ui.statusLabel.text = _("The networks look at the images...")
         self.ui.lossPlotLabel.setPixmap(qt.QPixmap())
-        self.update()
-        self.ui.applyButton.text = _("Registering...")
+        self._turn.take(self)
 
     def _end(self, text: str) -> None:
         if self._preview is not None:
@@ -246,7 +252,7 @@ class RegisterTab:
         self._run = self._preview = None
         self._showButtons(False)
         self.ui.statusLabel.text = text
-        self.update()
+        self._turn.giveBack()
 
     def _showButtons(self, running: bool) -> None:
         for widget in (self.ui.progressBar, self.ui.stopButton, self.ui.cancelButton):

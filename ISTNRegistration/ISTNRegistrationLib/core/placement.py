@@ -12,6 +12,7 @@ from .bspline import pad_ring
 from .config import ModelConfig
 from .errors import InputError
 from .grid import Grid, apply_matrix
+from .initial import initial_matrix
 from .istn import as_numpy
 from .preprocess import Prepared
 from .transform import BSplineField, SpatialTransform
@@ -57,7 +58,12 @@ class Placement:
         return Volume(resampled.array, around, name)
 
 
-def place(fixed: Prepared, config: ModelConfig) -> Grid:
+def place(fixed: Prepared, moving: Prepared, initial, config: ModelConfig) -> Placement:
+    """The networks' grid around the fixed image's anchor, and the initial alignment (``initial.initial_matrix``)."""
+    return Placement(fixed_grid(fixed, config), initial_matrix(initial, fixed, moving, config))
+
+
+def fixed_grid(fixed: Prepared, config: ModelConfig) -> Grid:
     """The networks' grid around the fixed image's anchor."""
     return config.grid.at(fixed.anchor(config.grid.anchor))
 

@@ -16,10 +16,9 @@ from .checkpoint import Checkpoint
 from .device import pick_device
 from .errors import InputError
 from .grid import Grid
-from .initial import initial_matrix
 from .istn import ISTN
 from .options import RegisterOptions
-from .placement import Placement, place, seen
+from .placement import Placement, fixed_grid, place, seen
 from .preprocess import Prepared
 from .stages import OnProgress, Progress, Stage, run_stages, stage_transforms, start
 from .transform import SpatialTransform
@@ -69,7 +68,7 @@ class FixedImage:
         """
         _check(volume, "Fixed", checkpoint)
         model, image = on_device(checkpoint.model, device), Prepared(volume)
-        grid = place(image, checkpoint.config)
+        grid = fixed_grid(image, checkpoint.config)
         values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config)
         return cls(image, model, grid, itn_map(model, values))
 
@@ -106,7 +105,7 @@ def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOp
     if not isinstance(fixed, FixedImage):
         fixed = FixedImage.prepare(fixed, checkpoint, options.device)
     image = Prepared(moving)
-    placement = Placement(fixed.grid, initial_matrix(options.initial, fixed.image, image, checkpoint.config))
+    placement = place(fixed.image, image, options.initial, checkpoint.config)
     moving_map = itn_map(fixed.model, seen(image, placement.grid, placement.initial, checkpoint.config))
     return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress)
 

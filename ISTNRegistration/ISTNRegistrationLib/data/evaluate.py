@@ -45,9 +45,8 @@ class Evaluation:
         options.checkpoint.check_transform(options.register.transform)
         self._options, self._labels = options, tuple(sorted(labels))
         self._pairs, self._reader, self._runner = read_pairs(pairs, NEEDED), PairReader(pairs.parent), Runner()
-        self._version = hashlib.sha256(json.dumps([options.version, self._labels]).encode()).hexdigest()
-        last = REFINED if options.register.refines else ONE_PASS
-        self._journal = Journal(output, COLUMNS, lambda rows: rows[-1]["stage"] == last and rows[-1]["label"] == MEAN)
+        self._version = hashlib.sha256(json.dumps([options.version, self._labels]).encode()).hexdigest()[:8]
+        self._journal = Journal(output, COLUMNS, self._complete)
         self.failures: list[str] = []
 
     def __enter__(self) -> Evaluation:
@@ -70,7 +69,7 @@ class Evaluation:
         pair = self._pairs[index]
         try:
             rows = self._measured(pair)
-            self._journal.append(self._reader.identity(pair, self._version), rows)
+            self._journal.append(self._identity(pair), rows)
         except FAILURES as error:
             self.failures.append(f"{pair.fixed} with {pair.moving}: {' '.join(str(error).split())}")
 
@@ -84,10 +83,17 @@ class Evaluation:
         return found
 
     def _identity(self, pair: PairFiles) -> str:
+        """What the numbers depend on, first the version of the options; empty if a file is missing."""
         try:
-            return self._reader.identity(pair, self._version)
+            return f"{self._version}-{self._reader.identity(pair, self._version)}"
         except FAILURES:
             return ""
+
+    def _complete(self, rows: list[dict]) -> bool:
+        """Whether nothing of a pair is missing; pairs that were measured with other options are left as they are."""
+        last = REFINED if self._options.register.refines else ONE_PASS
+        other = not rows[0]["id"].startswith(self._version)
+        return other or (rows[-1]["stage"] == last and rows[-1]["label"] == MEAN)
 
     def _measured(self, pair: PairFiles) -> list[dict]:
         register, checkpoint = self._options.register, self._options.checkpoint

@@ -31,6 +31,7 @@ class Journal:
     def __init__(self, path: Path, columns: tuple[str, ...], complete: Callable[[list[dict]], bool] = bool) -> None:
         self.path, self.columns, self._complete = path, columns, complete
         self.entries: dict[str, list[dict]] = {}
+        self._replaced = False
         self._who = f"Results '{path.name}'"
         self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
@@ -45,6 +46,8 @@ class Journal:
         return self
 
     def __exit__(self, *_) -> None:
+        if self._replaced:
+            write_atomically(self.path, self._write_all, self._who)
         with suppress(OSError):  # Windows removes it itself
             Path(self._lock.lock_file).unlink()
         self._lock.release()
@@ -76,7 +79,7 @@ class Journal:
         return {key: entry for key, entry in found.items() if self._complete(entry)}
 
     def append(self, identity: str, rows: list[dict]) -> None:
-        """Add an entry at once; it takes the place of an earlier one.
+        """Add an entry at once; it takes the place of an earlier one, which leaves the file at the end.
 
         Raises:
             InputError: it cannot be written; the file is as it was.
@@ -90,6 +93,7 @@ class Journal:
             os.truncate(self.path, size)
             todo = "Make room and start again: it goes on from here"
             raise InputError(self._who, "they cannot be written", "free space", one_line(error), todo) from error
+        self._replaced |= identity in self.entries
         self.entries[identity] = [{key: str(value) for key, value in row.items()} for row in entry]
 
     def _write_all(self, name: str) -> None:

@@ -89,7 +89,7 @@ class PairReader:
         Raises:
             InputError: a file that cannot be read.
         """
-        key = tuple(fingerprint(path) for path in self._files(pair, "fixed").values())
+        key = tuple(_signature(path) for path in self._files(pair, "fixed").values())
         if self._fixed[0] != key:
             self._fixed = (key, self._side(pair, "fixed"))
         if pair.initial:
@@ -141,10 +141,16 @@ def fingerprint(path) -> str:
     Raises:
         InputError: there is no such file.
     """
-    path = Path(existing_file(path, "Image"))
+    path = Path(existing_file(path, f"File '{Path(path).name}'"))
     beside = [path.with_name(path.stem + end) for end in DATA_OF_HEADER.get(path.suffix.lower(), ())]
     parts = [_sha256(p, p.stat().st_size, p.stat().st_mtime_ns) for p in (path, *beside) if p.is_file()]
     return "+".join(parts)
+
+
+def _signature(path: Path) -> tuple:
+    """Changes when the file does, within one run."""
+    state = path.stat() if path.is_file() else None
+    return path, state and (state.st_size, state.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=4096)

@@ -58,11 +58,17 @@ def measure(transform: SpatialTransform, fixed: Volume, moving: Volume, labels=(
         who, got = f"Labels '{fixed.name}' and '{moving.name}'", "only background"
         raise InputError(who, "there is nothing to measure", "positive whole numbers", got, "Give label maps")
     warped = warp_volume(moving, transform, fixed.grid, order="nearest")
-    return label_scores(fixed.channels, warped.channels, fixed.grid.spacing, labels)
+    return label_scores(fixed.array, warped.array, fixed.grid.spacing, labels)
 
 
 def label_scores(fixed: np.ndarray, warped: np.ndarray, spacing, labels) -> list[LabelScore]:
-    """Scores of each of ``labels`` in two label maps (L, [D, ]H, W) of one grid; NaN where a number has no meaning."""
+    """Scores of each of ``labels`` in two label maps of one grid; NaN where a number has no meaning.
+
+    Args:
+        fixed, warped: ([D, ]H, W), or (L, [D, ]H, W) in layers.
+        spacing: mm, x, y[, z].
+    """
+    fixed, warped = (array.reshape(-1, *array.shape[-len(spacing) :]) for array in (fixed, warped))
     used = np.nonzero((fixed > 0).any(axis=0) | (warped > 0).any(axis=0))
     box = (slice(None), *(slice(i.min(), i.max() + 1) for i in used)) if len(used[0]) else ()
     fixed, warped = fixed[box], warped[box]

@@ -182,14 +182,15 @@ def test_two_processes_cannot_write_into_one_folder(pairs, tmp_path, options):
 def test_masks_landmarks_and_the_initial_alignment_of_a_pair_count(images, tmp_path, options):
     header = "fixed,moving,fixed_mask,fixed_landmarks,moving_landmarks,initial,id"
     write_markups(images / "f.mrk.json", [("Fiducial", np.diag([20.0, 30.0, 40.0]))])
-    write_markups(images / "m.mrk.json", [("Fiducial", np.diag([20.0, 30.0, 40.0]) + [3.0, 0.0, 0.0])])
+    moved = np.diag([20.0, 30.0, 40.0]) + [3.0, 0.0, 0.0]
+    write_markups(images / "m.mrk.json", [("Fiducial", moved)])
     row = "a.nii.gz,b.nii.gz,a_soi.nii.gz,f.mrk.json,m.mrk.json,landmarks,first"
     (images / "full.csv").write_text(f"{header}\n{row}\n")
     (done,) = once(images / "full.csv", tmp_path, options)
     report = json.loads((tmp_path / "first" / "report.json").read_text())
     assert done.folder == "first" and report["fixed"]["mask"] and report["options"]["initial"] == "landmarks"
     np.testing.assert_allclose(np.asarray(report["initial_fixed_to_moving_LPS"])[:3, 3], [3.0, 0.0, 0.0], atol=1e-6)
-    assert report["stages"][0]["tre_mm"] == pytest.approx(0.0, abs=1e-6) and done.tre_mm > 0
+    assert report["stages"][0]["tre_mm"] == pytest.approx(0.0, abs=1e-6) and done.tre_mm == 0
 
 
 def test_ids_that_cannot_name_folders_are_refused(images, tmp_path, options):

@@ -1,5 +1,6 @@
 """The whole panel on the headless Slicer: real .ui file, real MRML; settings in a file, a layout of slice views."""
 
+import time
 import types
 from contextlib import contextmanager
 
@@ -18,7 +19,7 @@ from .layouts import LayoutManager  # noqa: E402
 
 
 class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
-    """The panel's parent in Slicer: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75, which knows whether it is shown."""
+    """The panel's parent in Slicer knows whether it is shown: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75."""
 
     def __init__(self):
         import qt
@@ -88,6 +89,32 @@ def on_report(panel, stage, action):
             action()
 
     panel.registerTab.onReport = watching
+
+
+def closing_during(panel, button, way, monkeypatch):
+    """Seconds that a slow run, begun by ``button`` in the application's event loop, goes on after Slicer was closed."""
+    import qt
+    from ISTNRegistrationLib.app.background import BackgroundRun
+
+    report = BackgroundRun.report
+    monkeypatch.setattr(BackgroundRun, "report", lambda run, message: time.sleep(0.3) or report(run, message))
+
+    times, window = [], panel.parent
+    window.show()
+
+    def close():
+        times.append(time.monotonic())
+        window.close() if way == "the last window" else slicer.util.exit()
+
+    def press():
+        button.click()
+        times.append(time.monotonic())
+        qt.application.quit()
+
+    qt.QTimer.singleShot(0, press)
+    qt.QTimer.singleShot(800, close)  # in the middle of the run
+    qt.application.exec()
+    return times[1] - times[0]
 
 
 def pick_bspline(ui):

@@ -1,6 +1,6 @@
 """A PythonQt-like ``qt`` on PySide6: properties as attributes, ``connect("signal(type)", slot)``.
 
-A signal of another name or other arguments is refused; whatever a slot or an observer raises is kept in ``slot_errors``.
+A signal of another name or other arguments is refused; what a slot or an observer raises is kept in ``slot_errors``.
 """
 
 import ctypes
@@ -17,7 +17,7 @@ slot_errors = []
 # (properties of our own): after some hundred panels Python would free them. A million more of each are enough.
 _references = [None, True, False] * 1_000_000
 ctypes.pythonapi.Py_IncRef(ctypes.py_object(_references))
-_NOT_PATCHED = {"sizeHint", "minimumSizeHint"}  # virtual methods: a property would break Qt's own calls
+_NOT_PATCHED = {"sizeHint", "minimumSizeHint", "singleShot"}  # virtual methods, which Qt calls; a static function
 _connections = {}
 
 
@@ -53,8 +53,11 @@ def _connect(self, signature, slot):
 
 
 def _disconnect(self, signature, slot):
-    getattr(self, signature.partition("(")[0]).disconnect(_connections.pop((id(self), signature, slot)))
-    return True
+    """As PythonQt, False where there is no such connection."""
+    call = _connections.pop((id(self), signature, slot), None)
+    if call is not None:
+        getattr(self, signature.partition("(")[0]).disconnect(call)
+    return call is not None
 
 
 def _attribute(key):
@@ -67,12 +70,13 @@ def _members(module):
 
 
 def _patch():
-    plain = QtCore.QObject.__getattribute__
+    plain, own = QtCore.QObject.__getattribute__, {"connect": _connect, "disconnect": _disconnect}
 
     def getattribute(self, name):
-        if name in ("connect", "disconnect"):
-            return lambda *args: (_connect if name == "connect" else _disconnect)(self, *args)
-        return plain(self, name)
+        found = plain(self, name)
+        if name not in own:
+            return found
+        return lambda *what: own[name](self, *what) if isinstance(what[0], str) else found(*what)  # PySide6's own calls
 
     QtCore.QObject.__getattribute__ = getattribute
     QtCore.QObject.name = _attribute("objectName")
