@@ -66,8 +66,8 @@ def write_text(path, text: str, who: str) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where this process writes ``path`` until it is complete: in the same folder, hidden, with the same extension."""
-    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:]}")
+    """Where this process writes ``path`` until it is complete: in the same folder, hidden; the extension in lower case, as ITK knows it."""
+    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:].lower()}")
 
 
 def finish(temporary: Path, check: Callable[[str], None] | None = None) -> None:

@@ -14,18 +14,15 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
 from .files import existing_file, one_line, write_atomically
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
 from .nifti import check_nifti
 
-IMAGES = {
-    "linear": sitk.sitkLinear,
-    "nearest": sitk.sitkNearestNeighbor,
-    "cubic": sitk.sitkBSpline3,
-    "sinc": sitk.sitkLanczosWindowedSinc,
-}
-LABELS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLabelLinear}
+_IMAGES = (sitk.sitkLinear, sitk.sitkNearestNeighbor, sitk.sitkBSpline3, sitk.sitkLanczosWindowedSinc)
+IMAGES = dict(zip(INTERPOLATIONS, _IMAGES, strict=True))
+LABELS = dict(zip(LABEL_INTERPOLATIONS, (sitk.sitkNearestNeighbor, sitk.sitkLabelLinear), strict=True))
 VALUES_OF_FLOAT32 = 2  # bytes: whole numbers up to 16 bits are exact in float32
 
 

@@ -12,50 +12,18 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from . import apply
+from .apply_options import ApplyOptions, Item
 from .files import existing_file, one_line
 from .inverse import Solved, mapped
 from .mapping import read_mapping
 from .outputs import all_or_nothing, check_distinct, check_writable
 from .shapes import read_shape, write_shape
 
-KINDS = ("image", "labels", "points", "surface")
 PULLED = ("image", "labels")
 WITHOUT_PLACE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")  # formats that keep neither origin nor direction
 PROBE_VOXELS = 4
 CORNERS = 5  # points along each axis of the reference that are looked up in the transform's domain
 FOUND_MM = 0.01  # error up to which an inverse point counts as found
-
-
-@dataclass(frozen=True)
-class ApplyOptions:
-    """What is applied, and how.
-
-    Attributes:
-        transform: one or several files, see :func:`read_mapping`.
-        reference: the image whose grid images and label maps get (fixed; with ``inverse`` moving).
-        inverse: carry what belongs to the fixed image to the moving one.
-        interpolation: of images: one of ``apply.IMAGES``.
-        label_interpolation: of label maps: one of ``apply.LABELS``.
-        background: value of images where there is nothing; None for each image's darkest. Label maps get 0.
-        space: LPS or RAS, the frame of point files and surfaces that do not say it.
-    """
-
-    transform: tuple[str, ...]
-    reference: Path | None = None
-    inverse: bool = False
-    interpolation: str = "linear"
-    label_interpolation: str = "nearest"
-    background: float | None = None
-    space: str | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One file: ``kind`` is one of ``KINDS``."""
-
-    kind: str
-    source: Path
-    target: Path
 
 
 @dataclass(frozen=True)
