@@ -46,7 +46,7 @@ def used(judged, scene):
 
 def users(scene):
     """What the user's own views show and how large."""
-    own = {name: values for name, values in layers(scene).items() if name not in VIEWS}
+    own = layers(scene)
     views = slicer.app.layoutManager().views
     return own, {name: views[name].node.GetFieldOfView() for name in own}, slicer.app.layoutManager().layout
 

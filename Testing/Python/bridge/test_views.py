@@ -33,8 +33,9 @@ KEYS = (
 
 
 def layers(scene):
-    """All that a user sees and has chosen in the views, by their names."""
-    return {n.GetLayoutName(): [getattr(n, f"Get{key}")() for key in KEYS] for n in compositeNodes(scene)}
+    """All that a user sees and has chosen in the own views, by their names."""
+    own = [node for node in compositeNodes(scene) if not node.GetLayoutName().startswith("ISTN")]
+    return {node.GetLayoutName(): [getattr(node, f"Get{key}")() for key in KEYS] for node in own}
 
 
 def volume(scene, name):
