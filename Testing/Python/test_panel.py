@@ -151,6 +151,25 @@ def test_ones_own_preset_is_kept_in_the_settings(ready):
     assert ready.ui.iterationsSpinBox.value == 33
 
 
+@pytest.mark.parametrize("text", ["theta:99999", "magic:5", "theta:", "theta:\u00b2", "nonsense"])
+def test_a_preset_that_can_no_longer_be_chosen_is_as_none(ready, text):
+    slicer.app.userSettings().setValue(OWN_PRESET, text)
+    before = ready.parameters.iterations
+    ready.ui.presetComboBox.activated.emit(ready.ui.presetComboBox.findData("own"))
+    assert ready.parameters.iterations == before and ready.ui.applyButton.enabled
+
+
+def test_the_sample_pair_is_shown_and_chosen_and_what_came_out_takes_its_place(ready, scene):
+    ready.ui.sampleButton.click()
+    fixed, moving = ready.parameters.fixedVolume, ready.parameters.movingVolume
+    assert (fixed.GetName(), moving.GetName()) == ("ISTNFixedBrain", "ISTNMovingBrain")
+    layers = [view.composite for name, view in slicer.app.layoutManager().views.items() if name != "1"]
+    shown = {(c.GetBackgroundVolumeID(), c.GetForegroundVolumeID(), c.GetForegroundOpacity()) for c in layers}
+    assert len(layers) == 3 and shown == {(fixed.GetID(), moving.GetID(), 0.5)}
+    pictures = [slicer.app.layoutManager().views[name].picture() for name in ("Red", "Green", "Yellow")]
+    assert all(picture.max() > 100 and picture.std() > 10 for picture in pictures)
+
+
 def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     pick_bspline(ready.ui)
     for name in OUTPUTS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -155,7 +154,9 @@ class BatchTab:
 
     def _showRow(self, index: int, row) -> None:
         before, after = row.agreement_before, row.agreement
-        self.table.show(index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message))
+        self.table.show(
+            index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message)
+        )
 
 
 def _line(outcome) -> Line:

@@ -75,7 +75,12 @@ class BatchTable:
             state.setIcon(qt.QIcon(lamp(line.light)))
             state.setToolTip(f"{lightWord(line.light)}. {line.message}")
         agreement = [_number(value) for value in (line.agreementBefore, line.agreement)]
-        numbers = [" → ".join(n for n in agreement if n), _number(line.dice), str(line.folded), _number(line.seconds, 1)]
+        numbers = [
+            " → ".join(n for n in agreement if n),
+            _number(line.dice),
+            str(line.folded),
+            _number(line.seconds, 1),
+        ]
         hasNumbers = any(numbers)
         self._table.setSpan(row, NUMBERS, 1, 1 if hasNumbers else len(numbers))
         for column, text in enumerate(numbers if hasNumbers else [line.message], start=NUMBERS):

@@ -6,7 +6,7 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from ..core.options import DEVICES, REFINEMENTS
-from .parameters import COMPARISONS, HEATMAPS, INITIALS, ORIENTATIONS
+from .parameters import COMPARISONS, HEATMAPS, INITIALS, MOST_ITERATIONS, ORIENTATIONS
 
 PLAIN = (str, bool, int, float)
 # Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
@@ -31,7 +31,7 @@ class ISTNRegistrationParameterNode:
     checkpoint: str = "brain"
     transform: str = "affine"
     refine: Annotated[str, Choice(list(REFINEMENTS))] = "theta"
-    iterations: Annotated[int, WithinRange(0, 2000)] = 50
+    iterations: Annotated[int, WithinRange(0, MOST_ITERATIONS)] = 50
     keepBest: bool = True
     device: Annotated[str, Choice(list(DEVICES))] = "auto"
 

@@ -27,14 +27,14 @@ def usersViews(scene) -> list:
 
 
 def viewsOfPair(scene, pair, shownBefore=None) -> list:
-    """The user's views that are black, or show one of a pair with nothing over it but what was shown there before.
+    """The user's views that are black, or show a pair, or one of it, with nothing over it but what was shown before.
 
     Args:
         pair: fixed and moving volume node.
         shownBefore: volume node that the module itself has put into the foreground, if any.
     """
     backgrounds = {None, *(node.GetID() for node in pair)}
-    foregrounds = {None, shownBefore.GetID() if shownBefore is not None else None}
+    foregrounds = backgrounds | {shownBefore.GetID() if shownBefore is not None else None}
     return [
         node
         for node in usersViews(scene)

@@ -191,8 +191,6 @@ def _row(text, data, extra=False):
     return item
 
 
-
-
 def _called(method):
     """An observer that gets the node of the event."""
 
