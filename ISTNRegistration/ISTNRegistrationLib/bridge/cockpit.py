@@ -34,7 +34,7 @@ SLICES, IN_3D = [f"vtkMRMLSliceNode{name}" for name in VIEWS], [f"vtkMRMLViewNod
 VIEW_GROUP = 7209  # any number that no other views have
 COMPARISONS = ("colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered")
 CAMERA_FROM, VIEW_ANGLE = (-0.35, 0.85, 0.4), 30.0  # RAS: front, a little above and from the patient's left
-ROOM = 1.25  # around the structures
+ROOM = 2.0  # around the structures: the view is taller than wide
 
 
 @dataclass(frozen=True)
