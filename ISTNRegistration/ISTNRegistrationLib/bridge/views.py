@@ -144,11 +144,9 @@ def removeUnseen(scene, nodes) -> None:
             for key in VOLUMES:
                 if getattr(composite, f"Get{key}")() in ids:
                     getattr(composite, f"Set{key}")(None)
-    layers = SliceLayers(scene, usersViews(scene))
     for gone in [*nodes, *(display for node in nodes for display in displayNodes(node))]:
         if scene.IsNodePresent(gone):
             scene.RemoveNode(gone)
-    layers.restore()
 
 
 def displayNodes(node) -> list:

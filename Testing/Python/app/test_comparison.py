@@ -112,6 +112,24 @@ def test_a_scene_that_closes_while_it_is_open_gives_the_layout_back(used, scene)
     assert {name for _, name in slicer.app.layoutManager().shown()} == {"Red", "Green", "Yellow", "1"}
 
 
+def test_what_is_picked_or_slid_in_a_linked_view_of_it_stays_among_its_views(used, scene):
+    before, other = users(scene), volume(scene, "other")
+    used.ui.cockpitButton.click()
+    slicer.app.layoutManager().controllers["ISTNAfter"].selectors["Foreground"].setCurrentNode(other)
+    composite("ISTNAfter").SetForegroundOpacity(0.77)
+    assert shown(scene, "ISTNBefore")[1] is other and composite("ISTNBefore").GetForegroundOpacity() == 0.77
+    assert users(scene) == before
+
+
+def test_what_is_loaded_while_it_is_open_stays_out_of_its_views(used, scene):
+    logic, loaded = slicer.app.applicationLogic(), volume(scene, "loaded")
+    used.ui.cockpitButton.click()
+    logic.GetSelectionNode().SetActiveVolumeID(loaded.GetID())
+    logic.PropagateVolumeSelection(0)
+    assert composite("Red").GetBackgroundVolumeID() == loaded.GetID()
+    assert all(shown(scene, view)[0] is not loaded for view in VIEWS)
+
+
 def test_a_user_who_goes_to_another_layout_closes_it_and_stays_there(used, scene):
     before = users(scene)[:2]
     used.ui.cockpitButton.click()

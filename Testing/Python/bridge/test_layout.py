@@ -72,6 +72,7 @@ def test_a_user_who_goes_to_another_layout_is_told_of_once_and_stays_there(scene
     manager.setLayout(Layout.SlicerLayoutOneUpRedSliceView)
     assert left == [1] and manager.layout == Layout.SlicerLayoutOneUpRedSliceView and names(manager) == {"Red"}
     manager.setLayout(Layout.SlicerLayoutConventionalView)
+    manager.setLayout(Layout.SlicerLayoutFourUpView)
     assert left == [1] and names(manager) == {"Red", "Green", "Yellow", "1"}
 
 

@@ -34,7 +34,7 @@ KEYS = (
 
 def layers(scene):
     """All that a user sees and has chosen in the own views, by their names."""
-    own = [node for node in compositeNodes(scene) if not node.GetLayoutName().startswith("ISTN")]
+    own = [node for node in compositeNodes(scene) if node.GetLayoutName() in ("Red", "Green", "Yellow")]
     return {node.GetLayoutName(): [getattr(node, f"Get{key}")() for key in KEYS] for node in own}
 
 
@@ -60,6 +60,7 @@ def views(scene):
     for view in made:
         view.composite.SetLinkedControl(True)
         view.composite.SetHotLinkedControl(True)
+    made[0].selectors = [s for controller in controllers for s in controller.selectors.values()]
     yield made
     logic.SetMRMLScene(None)
     for controller, view in zip(controllers, made, strict=True):
@@ -110,6 +111,12 @@ def test_removing_what_one_view_shows_changes_no_other_view(scene, views):
         name: v for name, v in before.items() if name != "Red"
     }
     assert layers(scene)["Red"][:2] == [None, None] and layers(scene)["Red"][2:] == before["Red"][2:]
+
+
+def test_a_hidden_node_is_in_no_selector(scene, views):
+    helper, shown = addHidden(scene, "vtkMRMLScalarVolumeNode", "helper"), volume(scene, "shown")
+    listed = {node.GetID() for selector in views[0].selectors for node in selector._nodes()}
+    assert shown.GetID() in listed and helper.GetID() not in listed
 
 
 def test_showing_says_whether_the_views_should_be_fitted(scene, views):
