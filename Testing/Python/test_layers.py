@@ -50,7 +50,7 @@ RULES = {
         lib("core", "data") | {"h5py"},
     ),
     "app": Rule(
-        STANDARD | {"qt", "ctk", "slicer", "vtk", "numpy"} | lib("bridge", "app") | TORCH_FREE,
+        STANDARD | {"qt", "ctk", "slicer", "vtk", "numpy"} | lib("bridge", "app", "__version__") | TORCH_FREE,
         frozenset({"PyTorchUtils", "SampleData"}),  # other modules of Slicer
     ),
     # the errors cross all layers: the module is where the user sees them

@@ -108,17 +108,16 @@ def test_the_settings_live_in_the_scene(scene):
 
 
 def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
-    from ISTNRegistrationLib.core.initial import NAMES
-    from ISTNRegistrationLib.core.refine import MODES
-    from ISTNRegistrationLib.core.register import DEVICES, RegisterOptions
+    from ISTNRegistrationLib.core import options
 
     hints = inspect.get_annotations(ISTNRegistrationParameterNode)
-    assert set(hints["refine"].__metadata__[0].choices) == set(MODES)
-    assert set(hints["device"].__metadata__[0].choices) == set(DEVICES)
-    assert set(hints["initial"].__metadata__[0].choices) == {*NAMES, "rigid", "transform"}
-    default, settings = RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
+    assert set(hints["refine"].__metadata__[0].choices) == set(options.REFINEMENTS)
+    assert set(hints["device"].__metadata__[0].choices) == set(options.DEVICES)
+    assert set(hints["initial"].__metadata__[0].choices) == {*options.INITIALS, "transform"}
+    default, settings = options.RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
     for key in ("transform", "refine", "iterations", "device", "initial"):
         assert getattr(settings, key) == getattr(default, key)
+    assert settings.keepBest == default.keep_best
 
 
 def test_outputs_are_passed_on(scene, pair, checkpoint):
