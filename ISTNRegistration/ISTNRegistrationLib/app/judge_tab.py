@@ -99,7 +99,7 @@ class JudgeTab:
     def _showResult(self) -> None:
         """The result over the fixed volume, in views where the user has chosen nothing else."""
         views = viewsOfPair(slicer.mrmlScene, self.pair, self._inViews)
-        if showVolumes(slicer.mrmlScene, views, self.pair[0], self.nodes.volume):
+        if showVolumes(slicer.mrmlScene, views, self.pair[0], self.nodes.volume, opacity=None):
             slicer.util.resetSliceViews()
         self._inViews = self.nodes.volume
 

@@ -159,10 +159,12 @@ def test_a_result_is_shown_where_the_user_has_chosen_nothing_else(judged, scene,
     red = slicer.app.layoutManager().views["Red"].composite
     mine = volume(scene, "mine")
     red.SetForegroundVolumeID(mine.GetID())
+    composite("Green").SetForegroundOpacity(0.3)
     judged.ui.applyButton.click()
     assert red.GetForegroundVolumeID() == mine.GetID()
     green = slicer.app.layoutManager().views["Green"].composite
     assert green.GetForegroundVolumeID() == judged.judgeTab.nodes.volume.GetID() != shown.GetID()
+    assert (green.GetForegroundOpacity(), composite("Yellow").GetForegroundOpacity()) == (0.3, 0.5)
 
 
 def shown(scene, view):
