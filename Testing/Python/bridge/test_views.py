@@ -123,7 +123,7 @@ def test_showing_says_whether_the_views_should_be_fitted(scene, views):
     first, second = volume(scene, "first"), volume(scene, "second")
     assert showVolumes(scene, usersViews(scene), first)
     assert not showVolumes(scene, usersViews(scene), first, second, 0.4)
-    assert all(n.GetForegroundOpacity() == 0.4 and n.GetLinkedControl() for n in usersViews(scene))
+    assert all(v.composite.GetForegroundOpacity() == 0.4 and v.composite.GetLinkedControl() for v in views)
 
 
 def test_the_cockpit_s_views_are_not_the_user_s(scene, views):
