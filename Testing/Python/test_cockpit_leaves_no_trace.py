@@ -39,20 +39,20 @@ def users(scene):
     return own, {name: views[name].node.GetFieldOfView() for name in own}, slicer.app.layoutManager().layout
 
 
-def by_button(panel):
-    panel.ui.cockpitButton.click()
+def by_button(opened):
+    opened.ui.cockpitButton.click()
 
 
-def by_next_apply(panel):
-    panel.ui.applyButton.click()
+def by_next_apply(opened):
+    opened.ui.applyButton.click()
 
 
-def by_new_result(panel):
-    panel.judgeTab.show(panel.judgeTab.pair, panel.judgeTab.nodes)
+def by_new_result(opened):
+    opened.judgeTab.show(opened.judgeTab.pair, opened.judgeTab.nodes)
 
 
-def by_clean_up(panel):
-    panel.judgeTab.stop()
+def by_clean_up(opened):
+    opened.judgeTab.stop()
 
 
 @pytest.mark.parametrize("close", [by_button, by_next_apply, by_new_result, by_clean_up])
