@@ -10,7 +10,10 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
-@pytest.mark.parametrize("name", ["results", "benchmark", "benchmark_memory", "peers", "choices", "demo"])
+@pytest.mark.parametrize(
+    "name",
+    ["results", "benchmark", "benchmark_memory", "peers", "choices", "demo", "benchmark_synthesis", "figure_synthesis"],
+)
 def test_a_script_starts_without_help_from_the_environment(name, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--help"]

@@ -117,8 +117,11 @@ class Synthesizer:
     def _structures(self, values: torch.Tensor) -> torch.Tensor:
         """Share of the points in each voxel (K, 1, ...) that lie in each channel's structures, (1, C, ...)."""
         codes = self.code[values]
-        there = [sum((codes == code).float() for code in members).mean(dim=0) for members in self.members]
-        return torch.stack(there, dim=1)
+        found = codes.new_zeros((1, len(self.members), *values.shape[2:]))
+        for number, members in enumerate(self.members):
+            for code, point in itertools.product(members, codes):
+                found[:, number] += point == code
+        return found.float() / len(codes)
 
     def paint(self, values: torch.Tensor, rng: np.random.Generator, harsh: float) -> torch.Tensor:
         """An image (1, 1, ...) in [0, 1] of labels at K points in each voxel, (K, 1, ...).

@@ -1,6 +1,9 @@
 """[synthesis]: label maps, with images or without, are trained on; istn synthesize --from writes what is painted."""
 
 import csv
+import dataclasses
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,10 +13,18 @@ from command import files_in, run
 from ISTNRegistrationLib.cli import train
 from ISTNRegistrationLib.cli.training_outputs import TrainingOutputs
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+from ISTNRegistrationLib.core.config import from_dict
+from ISTNRegistrationLib.core.synthesis import SynthesisConfig, Synthesizer
 from ISTNRegistrationLib.data.images import read_image, read_labels
 from ISTNRegistrationLib.data.pair_source import CachedPairs
 from study import write_study
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIGS = Path(__file__).resolve().parents[3] / "Resources" / "Configs"
 SYNTHESIS = "\n[synthesis]\nclasses = [[1, 2]]\noutside = [[9]]\nharsh_from = 4\nreal = {real}\n"
 
 
@@ -140,3 +151,22 @@ def test_painting_needs_label_maps_and_a_configuration(given, tmp_path, capsys):
     assert run("synthesize", *files, config=study["config"], output=tmp_path / "out") == 2
     assert "it does not say how to paint. Expected a table [synthesis]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_template_explains_every_key_with_its_default():
+    lines = (CONFIGS / "template.toml").read_text().split("# [synthesis]")[1].split("\n[training]")[0].splitlines()[1:]
+    given = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
+    assert from_dict(SynthesisConfig, given) == SynthesisConfig()
+    assert given.keys() == {field.name for field in dataclasses.fields(SynthesisConfig)}
+
+
+@pytest.mark.parametrize("name", ["head", "head-coarse"])
+def test_the_shipped_configurations_paint_both_sides_alike(name):
+    config = train.read_config(CONFIGS / f"{name}.toml")
+    class_of = {label: number for number, group in enumerate(config.synthesis.classes) for label in group}
+    left, right = ([c for c in config.model.channels if c.name.startswith(side)] for side in ("left", "right"))
+    assert len(left) == len(right) == 7 and len(config.model.channels) == 15
+    for one, other in zip(left, right, strict=True):
+        assert one.name.removeprefix("left") == other.name.removeprefix("right")
+        assert class_of[one.labels[0]] == class_of[other.labels[0]]
+    Synthesizer(config.synthesis, config.augment, config.model)
