@@ -91,6 +91,22 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
     assert resumed.history == whole.history
 
 
+def test_the_average_moves_a_tenth_at_first_and_is_what_is_validated():
+    """Averages a_n = k a_(n-1) + (1 - k) w_n with k = min(average, (1 + n) / (10 + n)), a_0 the weights of step 1."""
+    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.15)
+    net, seen = model(2), []
+    trainer = Trainer(net, config)
+    trainer.run(BlobPairs(net), lambda t, _: seen.append(next(t.model.itn.parameters()).detach().clone()))
+    expected = seen[0]
+    for count, weights in enumerate(seen[1:], start=1):
+        kept = min(0.15, (1 + count) / (10 + count))
+        expected = kept * expected + (1 - kept) * weights
+    averaged = next(trainer.result.itn.parameters())
+    torch.testing.assert_close(averaged.detach(), expected)
+    assert trainer.result is not net and torch.equal(trainer.result.channel_weights, net.channel_weights)
+    assert torch.equal(trainer.best_weights["itn." + next(iter(dict(net.itn.named_parameters())))], averaged)
+
+
 def test_stns_wait_until_the_itn_sees_structures():
     trainer, _, _ = trained(dataclasses.replace(CONFIG, steps=3, itn_first_steps=3, validate_every=3))
     assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in trainer.model.stns.values())
