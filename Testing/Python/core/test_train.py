@@ -93,13 +93,13 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
 
 def test_the_average_moves_a_tenth_at_first_and_is_what_is_validated():
     """Averages a_n = k a_(n-1) + (1 - k) w_n with k = min(average, (1 + n) / (10 + n)), a_0 the weights of step 1."""
-    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.15)
+    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.25)
     net, seen = model(2), []
     trainer = Trainer(net, config)
     trainer.run(BlobPairs(net), lambda t, _: seen.append(next(t.model.itn.parameters()).detach().clone()))
     expected = seen[0]
     for count, weights in enumerate(seen[1:], start=1):
-        kept = min(0.15, (1 + count) / (10 + count))
+        kept = min(0.25, (1 + count) / (10 + count))
         expected = kept * expected + (1 - kept) * weights
     averaged = next(trainer.result.itn.parameters())
     torch.testing.assert_close(averaged.detach(), expected)
