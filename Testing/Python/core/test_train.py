@@ -93,7 +93,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
 
 def test_the_average_moves_a_tenth_at_first_and_is_what_is_validated():
     """Averages a_n = k a_(n-1) + (1 - k) w_n with k = min(average, (1 + n) / (10 + n)), a_0 the weights of step 1."""
-    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.25)
+    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.25, learning_rate=0.1, warmup_steps=1)
     net, seen = model(2), []
     trainer = Trainer(net, config)
     trainer.run(BlobPairs(net), lambda t, _: seen.append(next(t.model.itn.parameters()).detach().clone()))
