@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from .errors import InputError
 from .istn import ISTN
-from .losses import TrainingLosses
+from .losses import ITN_LOSSES, TrainingLosses
 from .soi import soft_dice
 
 
@@ -30,6 +30,7 @@ class TrainConfig:
     multiplies it itself (see :func:`native_bfloat16`). During the first ``itn_first_steps`` an ISTN
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
     channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
+    ``itn_loss``: of ISTN-e's own terms, mse (the paper) or cross_entropy, which learns small structures sooner.
     ``average``: the weights that are validated and kept are a moving average, each step counting 1 - ``average``
     (less in the beginning; Polyak and Juditsky 1992); 0 keeps those of the last step.
     """
@@ -43,6 +44,7 @@ class TrainConfig:
     pyramid: tuple[int, ...] = (4, 8)
     validate_every: int = 250
     precision: str = "auto"
+    itn_loss: str = "mse"
     average: float = 0.0
     seed: int = 0
 
@@ -57,9 +59,10 @@ class TrainConfig:
         if not 0 <= self.average < 1:
             who = "Configuration key 'training.average'"
             raise InputError(who, "it cannot be used", "0 to less than 1", str(self.average))
-        if self.precision not in PRECISIONS:
-            who = "Configuration key 'training.precision'"
-            raise InputError(who, "unknown value", ", ".join(PRECISIONS), self.precision)
+        for key, allowed in (("precision", PRECISIONS), ("itn_loss", tuple(ITN_LOSSES))):
+            if getattr(self, key) not in allowed:
+                who = f"Configuration key 'training.{key}'"
+                raise InputError(who, "unknown value", ", ".join(allowed), getattr(self, key))
 
 
 PRECISIONS = ("auto", "bfloat16", "float32")
@@ -95,7 +98,7 @@ class Trainer:
         self.best_score, self.best_step, self.best_weights, self.history = -1.0, 0, None, []
         device = model.cube.device.type
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16(device))
-        self.losses = _distributed(TrainingLosses(model, config.pyramid))
+        self.losses = _distributed(TrainingLosses(model, config.pyramid, config.itn_loss))
         self.averaged = AveragedModel(model, multi_avg_fn=self._average) if config.average else None
 
     def run(
