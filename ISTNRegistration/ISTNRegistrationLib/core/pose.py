@@ -81,6 +81,22 @@ def mean_constellation(people: list[Constellation]) -> Constellation:
     return Constellation((points * weights[..., None]).sum(axis=0) / total[:, None], weights.mean(axis=0))
 
 
+def to_card(people: list[Constellation]) -> dict:
+    """What a checkpoint's card keeps of its training people: their mean constellation; nothing if there is none."""
+    try:
+        mean = mean_constellation(people)
+    except InputError:  # fewer structures than axes
+        return {}
+    points = [[round(float(value), 2) for value in point] for point in mean.points]
+    return {"constellation": {"points_mm": points, "weights": [round(float(w), 3) for w in mean.weights]}}
+
+
+def from_card(card: dict) -> Constellation | None:
+    """The mean constellation of a checkpoint's card, in the frame of its grid; None if it has none."""
+    kept = card.get("constellation")
+    return Constellation(np.array(kept["points_mm"]), np.array(kept["weights"])) if kept else None
+
+
 def fit(source: Constellation, target: Constellation, affine: bool = False) -> Fit:
     """The rotation and shift (with ``affine``, also stretch) that carry ``source`` to ``target``; robust, closed form.
 

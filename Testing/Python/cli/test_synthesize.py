@@ -58,6 +58,7 @@ def test_label_maps_alone_are_prepared_and_trained_on(ndim, tmp_path, capsys):
     assert run("train", **study, output=tmp_path / "out") == 0
     card = load_checkpoint(tmp_path / "out" / "best.h5").card
     assert card["synthesis"]["outside"] == [[9]] and card["steps"] == 6
+    assert ("constellation" in card) == (ndim == 2), "two structures tell a pose in 2-D only"
 
 
 def test_a_pair_is_drawn_from_its_seed_step_and_sample_alone(tmp_path):

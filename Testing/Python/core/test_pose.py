@@ -9,7 +9,16 @@ from builders import rotation
 from ISTNRegistrationLib.core import pose
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid, apply_matrix
-from ISTNRegistrationLib.core.pose import Constellation, constellation, fit, locate, mean_constellation, quarter_turns
+from ISTNRegistrationLib.core.pose import (
+    Constellation,
+    constellation,
+    fit,
+    from_card,
+    locate,
+    mean_constellation,
+    quarter_turns,
+    to_card,
+)
 from ISTNRegistrationLib.core.volume import Volume
 
 # pairs left and right of a plane, and two in it: as sub-cortical structures lie
@@ -126,6 +135,13 @@ def test_the_mean_constellation_is_that_of_people_who_lie_differently():
     mean = mean_constellation([people[0], missing, *people[2:]])
     np.testing.assert_allclose(mean.points, people[0].points, atol=1e-6)
     np.testing.assert_allclose(mean.weights, [0.75, 0.75] + [1.0] * 8)
+
+
+def test_a_card_keeps_the_mean_constellation_or_nothing():
+    kept = from_card(to_card([stars(3), stars(3)]))
+    np.testing.assert_allclose(kept.points, POINTS[3], atol=0.01)
+    np.testing.assert_allclose(kept.weights, 1)
+    assert to_card([stars(3, POINTS[3][:2])]) == {} and from_card({}) is None
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
