@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from .errors import InputError
 from .istn import ISTN
 from .losses import ITN_LOSSES, TrainingLosses
-from .soi import soft_dice
+from .validation import Distance, mean, validation_scores
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,6 @@ class TrainConfig:
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 _KEPT = ("step", "seconds", "best_score", "best_step", "best_weights", "history")
-Distance = Callable[[np.ndarray, np.ndarray], float]  # of two masks of one shape on the networks' grid, mm
 
 
 class PairSource(Protocol):
@@ -191,13 +190,13 @@ class Trainer:
 
     def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
         scores = [validation_scores(self.result, pair, distance) for pair in source.validation_pairs()]
-        mean = {key: _mean(score[key] for score in scores) for key in scores[0]}
-        mean = {key: value for key, value in mean.items() if np.isfinite(value)}  # a distance may be known of no pair
-        score = mean[f"val/{list(self.model.stns)[-1]}"] + mean.get("val/itn", 0.0)
+        means = {key: mean(score[key] for score in scores) for key in scores[0]}
+        means = {key: value for key, value in means.items() if np.isfinite(value)}  # a distance may be known of no pair
+        score = means[f"val/{list(self.model.stns)[-1]}"] + means.get("val/itn", 0.0)
         if score > self.best_score:
             self.best_score, self.best_step = score, self.step
             self.best_weights = {k: v.detach().clone() for k, v in self.result.state_dict().items()}
-        return mean
+        return means
 
     def state(self) -> dict:
         """Everything a resumed run needs, as plain tensors and numbers."""
@@ -213,39 +212,6 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.averaged:
             self.averaged.load_state_dict(state["averaged"])
-
-
-@torch.no_grad()
-def validation_scores(model: ISTN, pair: dict[str, torch.Tensor], distance: Distance | None = None) -> dict[str, float]:
-    """Mean Dice over the channels on the networks' grid: before, after each transform (one pass), and of the maps.
-
-    With ``distance`` also the mean surface distance (mm) before and after; NaN where a structure has left the grid.
-    """
-    model.eval()
-    pair = {key: value.to(model.cube.device) for key, value in pair.items()}
-    moving_map, fixed_map = model.maps(pair["moving"]), model.maps(pair["fixed"])
-    warped = {"identity": pair["moving_soi"]}
-    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
-        warped[name] = model.warp(pair["moving_soi"], linear, coefficients)
-    scores = {f"val/{name}": soft_dice(soi, pair["fixed_soi"]) for name, soi in warped.items()}
-    if model.itn is not None:
-        scores["val/itn"] = soft_dice(fixed_map, pair["fixed_soi"])
-    scores = {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}
-    if distance:
-        scores |= {f"val/{name}_asd": _mean_distance(soi, pair["fixed_soi"], distance) for name, soi in warped.items()}
-    return scores
-
-
-def _mean_distance(first: torch.Tensor, second: torch.Tensor, distance: Distance) -> float:
-    """Mean over the channels of maps (1, C, ...) cut at 0.5."""
-    masks = ((maps[0] > 0.5).cpu().numpy() for maps in (first, second))
-    return _mean(distance(*channel) for channel in zip(*masks, strict=True))
-
-
-def _mean(values: Iterable[float]) -> float:
-    """Of the values that are numbers; NaN if there are none."""
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
 
 
 def native_bfloat16(device: str) -> bool:
