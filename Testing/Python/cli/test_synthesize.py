@@ -171,3 +171,11 @@ def test_the_shipped_configurations_paint_both_sides_alike(name):
         assert one.name.removeprefix("left") == other.name.removeprefix("right")
         assert class_of[one.labels[0]] == class_of[other.labels[0]]
     Synthesizer(config.synthesis, config.augment, config.model)
+
+
+def test_the_brain_s_configuration_mixes_real_and_painted_images():
+    config = train.read_config(CONFIGS / "brain-any.toml")
+    assert 0 < config.synthesis.real < 1 and config.synthesis.recolored > 0
+    classes = [set(group) for group in config.synthesis.classes]
+    assert all(any(set(c.labels) <= group for group in classes) for c in config.model.channels)
+    Synthesizer(config.synthesis, config.augment, config.model)
