@@ -96,8 +96,8 @@ class CachedPairs:
             return self.augment(*self._read(key), rng)
         if "image" not in self.file["scans"][key] or rng.random() >= self.synthesizer.config.real:
             return self.synthesizer(*self._labels(key), rng, step)
-        image, soi = self.augment(*self._read(key), rng)
-        return self.synthesizer.recolor(image, rng), soi
+        image, soi = self._read(key)
+        return self.augment(self.synthesizer.recolor(image, rng), soi, rng)
 
     def _plain(self, key: str) -> tuple[torch.Tensor, torch.Tensor]:
         """An image and its map, not augmented: the scan itself where there is one."""
