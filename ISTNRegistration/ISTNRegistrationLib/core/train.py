@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from .errors import InputError
 from .istn import ISTN
+from .itn import UNet
 from .losses import ITN_LOSSES, TrainingLosses
 from .validation import Distance, mean, validation_scores
 
@@ -112,9 +113,10 @@ class Trainer:
             InputError: the grid is too small for the pyramid, a structure is in no scan, or a loss is not finite
                 (names the step and the pairs).
         """
-        self._check_pyramid()
-        if self.step == 0 and self.config.balance_channels and self.model.config.uses_itn:
-            self._balance_channels(source.channel_energies())
+        self._check_losses()
+        from_frequencies = self.config.balance_channels or self.config.itn_loss == "cross_entropy"
+        if self.step == 0 and self.model.config.uses_itn and from_frequencies:
+            self._know_channels(source.channel_energies())
         while self.step < self.config.steps:
             began = time.perf_counter()
             values = self._one_step(source)
@@ -126,19 +128,26 @@ class Trainer:
                 self.history.append({"step": self.step, **values})
             on_step(self, values)
 
-    def _check_pyramid(self) -> None:
+    def _check_losses(self) -> None:
+        if self.config.itn_loss == "cross_entropy" and not isinstance(self.model.itn, UNet):
+            expected, got = "maps in [0, 1]: an ISTN of the preset default", "other networks"
+            raise InputError("Configuration key 'training.itn_loss'", "it does not fit the networks", expected, got)
         largest, size = max(self.config.pyramid, default=1), min(self.model.config.grid.size)
         if largest > size:
             todo = "Leave out the largest factors"
             expected, got = f"factors up to {size}, the grid's shortest side", str(largest)
             raise InputError("Configuration key 'training.pyramid'", "the grid is too small", expected, got, todo)
 
-    def _balance_channels(self, energies: torch.Tensor) -> None:
+    def _know_channels(self, energies: torch.Tensor) -> None:
+        """Weights of the channels and, for the cross-entropy, maps that begin with the structures' frequencies."""
         absent = [c.name for c, energy in zip(self.model.config.channels, energies, strict=True) if energy == 0]
         if absent:
             todo = "Take the channel out of the configuration, or check the label values"
             raise InputError("Training", "a structure is in no training scan", "at least one", ", ".join(absent), todo)
-        self.model.balance_channels(energies)
+        if self.config.balance_channels:
+            self.model.balance_channels(energies)
+        if self.config.itn_loss == "cross_entropy":
+            self.model.itn.start_at(energies)
 
     def _one_step(self, source: PairSource) -> dict[str, float]:
         pairs = [source.random_pair(rng, self.step) for rng in self._generators()]

@@ -107,6 +107,23 @@ def test_the_average_moves_a_tenth_at_first_and_is_what_is_validated():
     assert torch.equal(trainer.best_weights["itn." + next(iter(dict(net.itn.named_parameters())))], averaged)
 
 
+def test_the_cross_entropy_begins_with_the_structures_frequencies_unless_weights_were_trained():
+    config = dataclasses.replace(CONFIG, steps=1, itn_loss="cross_entropy", learning_rate=1e-9)
+    net = model(2)
+    Trainer(net, config).run(BlobPairs(net), lambda *_: None)
+    torch.testing.assert_close(torch.sigmoid(net.itn.out.bias), BlobPairs(net).channel_energies(), rtol=1e-3, atol=1e-5)
+    with torch.no_grad():
+        net.itn.out.bias.fill_(0.5)
+    Trainer(net, config).run(BlobPairs(net), lambda *_: None)
+    assert net.itn.out.bias.detach() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_cross_entropy_needs_maps_between_0_and_1():
+    net = model(2, method="stn-s")
+    with pytest.raises(InputError, match="'training.itn_loss': it does not fit the networks"):
+        Trainer(net, dataclasses.replace(CONFIG, itn_loss="cross_entropy")).run(BlobPairs(net), lambda *_: None)
+
+
 def test_stns_wait_until_the_itn_sees_structures():
     trainer, _, _ = trained(dataclasses.replace(CONFIG, steps=3, itn_first_steps=3, validate_every=3))
     assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in trainer.model.stns.values())
