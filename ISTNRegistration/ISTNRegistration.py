@@ -1,13 +1,35 @@
 """The scripted module ISTNRegistration: glue between the panel, the parameter node and ISTNRegistrationLib."""
 
+# ruff: noqa: E402  the own library is found first
+import importlib.util
 import sys
+from pathlib import Path
 
 import slicer
-from ISTNRegistrationLib.app.install import checkInstalled, installMissing, missingPackages
+
+
+def useOwnLibrary() -> None:
+    """The library beside this file is the one, also where pip has put another, perhaps older, into Slicer's Python.
+
+    Slicer appends the folders of its modules to the path: what pip installs, without panel and bridge, comes first.
+    """
+    name, folder = "ISTNRegistrationLib", Path(__file__).resolve().parent / "ISTNRegistrationLib"
+    if [Path(path).resolve() for path in getattr(sys.modules.get(name), "__path__", ())] == [folder]:
+        return
+    for loaded in [n for n in sys.modules if n.split(".")[0] == name]:
+        del sys.modules[loaded]
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+useOwnLibrary()
+from ISTNRegistrationLib.app.install import checkInstalled, installMissing, missingPackages, otherInstallation
 from ISTNRegistrationLib.app.parameter_link import ParameterLink
 from ISTNRegistrationLib.app.parameter_node import typedParameters
-from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData
-from ISTNRegistrationLib.bridge.outputs import RegistrationNodes
+from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData, showSamplePair
 from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
 from ISTNRegistrationLib.core.device import device_text
 from slicer.i18n import tr as _
@@ -68,10 +90,9 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.logic, turn = ISTNRegistrationLogic(), Turn()
         self.judgeTab = JudgeTab(self.ui)
         self.registerTab = RegisterTab(self.ui, self.logic, turn, self.onResult)
-        batchUi = self.resourcePath("UI/Batch.ui")
-        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, turn, batchUi)
-        onNew = self.registerTab.models.add
-        self.trainingTab = TrainingTab(self.ui.trainingTab, onNew, self.resourcePath("UI/Training.ui"))
+        self.batchTab = BatchTab(self.ui.batchTab, self.registerTab, turn, self.resourcePath("UI/Batch.ui"))
+        trainingUi = self.resourcePath("UI/Training.ui")
+        self.trainingTab = TrainingTab(self.ui.trainingTab, self.registerTab.models.add, trainingUi)
         self.tabs = [self.registerTab, self.judgeTab, self.batchTab, self.trainingTab]
         self.link = ParameterLink(slicer.mrmlScene, self.ui, self.logic.getParameterNode, self.isShown, self.tabs)
         self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -126,7 +147,8 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
     def onSample(self) -> None:
         """Load the two brains that come with the extension, and select them."""
         with slicer.util.tryWithErrorDisplay(_("The sample pair could not be loaded."), waitCursor=True):
-            self.parameters.fixedVolume, self.parameters.movingVolume = loadSamplePair()
+            pair = self.parameters.fixedVolume, self.parameters.movingVolume = loadSamplePair()
+            showSamplePair(pair)
 
     def onInstall(self) -> None:
         """Install what is missing, after asking."""
@@ -141,7 +163,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.ui.installLabel.text = _("To register, these Python packages are needed: {names}.").format(
             names=", ".join(missing)
         )
-        self.ui.deviceTextLabel.text = device_text()
+        self.ui.deviceTextLabel.text = "\n".join(text for text in (device_text(), otherInstallation()) if text)
 
 
 class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
@@ -151,21 +173,22 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
         """The panel's settings of this scene."""
         return typedParameters(super().getParameterNode())
 
-    def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options) -> RegistrationNodes:
+    def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options):
         """Register two nodes of the scene.
 
         Args:
             fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
-            checkpoint: shipped name, path, or a loaded Checkpoint.
-            outputs: OutputOptions (``bridge.outputs``).
-            onProgress: as ``bridge.registration.registerNodes`` takes it.
+            checkpoint, outputs, onProgress: as ``bridge.registration.registerNodes`` and NodeRequest take them.
             options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best.
+
+        Returns:
+            RegistrationNodes.
         """
         sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
         return self.run(NodeRequest(*sides, checkpoint, options), outputs, onProgress)
 
-    def run(self, request, outputs=None, onProgress=None, inBackground=None) -> RegistrationNodes:
-        """``bridge.registration.registerNodes`` in Slicer's scene."""
+    def run(self, request, outputs=None, onProgress=None, inBackground=None):
+        """``registerNodes`` of ``bridge.registration`` in Slicer's scene."""
         checkInstalled()
         return registerNodes(slicer.mrmlScene, request, outputs, onProgress, inBackground)
 

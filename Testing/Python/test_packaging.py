@@ -140,6 +140,7 @@ def test_the_paper_can_be_cited_and_the_version_is_one():
     assert "10.1007/978-3-030-32245-8_38" in citation and "1907.09200" in citation
     version = re.search(r'^version = "(.+)"$', read(ROOT / "pyproject.toml"), re.MULTILINE).group(1)
     assert f"\nversion: {version}\n" in citation
+    assert f'__version__ = "{version}"' in read(LIBRARY / "__init__.py")
 
 
 def test_the_sample_pair_is_small_whole_and_licensed():

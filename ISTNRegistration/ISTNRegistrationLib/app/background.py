@@ -97,7 +97,8 @@ class BackgroundRun:
     def _execute(self, work, onReport, handleEvents):
         if not handleEvents():
             raise RegistrationCancelled(CLOSING)
-        thread, patience = threading.Thread(target=self._work, args=(work,), name="ISTN registration", daemon=True), None
+        thread = threading.Thread(target=self._work, args=(work,), name="ISTN registration", daemon=True)
+        patience = None
         thread.start()
         try:
             while thread.is_alive():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -14,9 +13,8 @@ from ..bridge.registration import NodeRunner, SideNodes
 from ..bridge.sequences import SequenceRequest, framesOf, registerSequence
 from ..core.errors import InputError, RegistrationCancelled
 from .background import BackgroundRun
+from .batch_table import BatchTable, Line
 from .events import handleEvents
-
-COLUMNS = ("Pair", "State", "Light", "Agreement before", "Agreement", "Dice", "Folded voxels", "Seconds", "Message")
 
 
 class BatchTab:
@@ -24,22 +22,19 @@ class BatchTab:
 
     Args:
         page: the empty tab; Batch.ui is loaded into it.
-        logic: has ``register``.
         registerTab: gives checkpoint, options and the fixed volume.
         turn: of the panel's tabs.
         uiPath: of Batch.ui.
     """
 
-    def __init__(self, page, logic, registerTab, turn, uiPath: str) -> None:
+    def __init__(self, page, registerTab, turn, uiPath: str) -> None:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self.logic, self._registerTab, self._turn = logic, registerTab, turn
+        self._registerTab, self._turn = registerTab, turn
         self._running, self._run, self._stopped = False, None, False
-        self.ui.batchTable.setColumnCount(len(COLUMNS))
-        self.ui.batchTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in COLUMNS])
-        self.ui.batchTable.verticalHeader().hide()
+        self.table = BatchTable(self.ui.batchTable, self.ui.batchMessageLabel)
         self.ui.runFilesButton.connect("clicked(bool)", self.onRunFiles)
         self.ui.runVolumesButton.connect("clicked(bool)", self.onRunVolumes)
         self.ui.runSequenceButton.connect("clicked(bool)", self.onRunSequence)
@@ -56,8 +51,9 @@ class BatchTab:
         """What can be pressed, and why not."""
         ui, sequence = self.ui, self.ui.sequenceSelector.currentNode()
         free = not self._running and self._turn.isFreeFor(self)
-        files = bool(ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath)
-        _allow(ui.runFilesButton, free, "" if files else _("Choose a list and a folder first"), _("Register every pair"))
+        files = ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath
+        missing = "" if files else _("Choose a list and a folder first")
+        _allow(ui.runFilesButton, free, missing, _("Register every pair"))
         _allow(ui.runVolumesButton, free, "", _("To the fixed volume of the tab Register"))
         missing = "" if sequence is not None else _("Choose a sequence first")
         _allow(ui.runSequenceButton, free, missing, _("Register every frame"))
@@ -75,7 +71,7 @@ class BatchTab:
             pairs, output = Path(self.ui.pairsPathLineEdit.currentPath), Path(self.ui.outputPathLineEdit.currentPath)
             heatmaps = self.ui.batchHeatmapsCheckBox.checked
             with fileBatch(pairs, output, self._registerTab.request(), heatmaps) as batch:
-                self._fill([row.folder for row in batch.rows])
+                self.table.fill([row.folder for row in batch.rows])
                 for index, row in enumerate(batch.rows):
                     self._showRow(index, row)
 
@@ -93,27 +89,27 @@ class BatchTab:
                 expected = "a fixed volume (tab Register) and ticked volumes"
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
             outputs = replace(self._registerTab.outputs(), transformNode=None)
-            self._fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
+            self.table.fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
             runner = NodeRunner()
 
             def register(index):
                 request = replace(asked, moving=SideNodes(nodes[index]))  # mask and structures belong to one volume
                 made = runner.register(slicer.mrmlScene, request, outputs, inBackground=self._inBackground)
-                return _cells(made.outcome)
+                return _line(made.outcome)
 
-            self._each(range(len(nodes)), register, self._showCells)
+            self._each(range(len(nodes)), register, self.table.show)
 
     def onRunSequence(self) -> None:
         """Register every frame of the sequence; its results come together or not at all."""
         with slicer.util.tryWithErrorDisplay(_("The sequence could not be registered.")):
             sequence, asked = self.ui.sequenceSelector.currentNode(), self._registerTab.request()
-            self._fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
+            self.table.fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
             request = SequenceRequest(asked.checkpoint, asked.options, self.ui.registerReferenceCheckBox.checked)
             reached, kept = [], []
 
             def onFrame(number, outcome):
                 reached.append(number)
-                self._showCells(number, _cells(outcome) if outcome else ["left out"])
+                self.table.show(number, _line(outcome) if outcome else Line("left out"))
 
             def register(_index):
                 reference = int(self.ui.referenceSpinBox.value)
@@ -121,7 +117,7 @@ class BatchTab:
 
             self._each([0], register, lambda _index, result: kept.append(result), lambda _index: len(reached))
             for number in [] if kept else reached:
-                self._showCells(number, ["not kept"])
+                self.table.show(number, Line("not kept"))
 
     def _each(self, indices, register, show, failedRow=lambda index: index) -> None:
         """Register one after the other; a failure is shown in its row and does not end the batch."""
@@ -146,8 +142,7 @@ class BatchTab:
         except RegistrationCancelled:
             self._stopped = True
         except (InputError, MemoryError, RuntimeError) as error:
-            row = min(failedRow(index), self.ui.batchTable.rowCount - 1)
-            self._showCells(row, ["failed", "", "", "", "", "", "", str(error)])
+            self.table.show(min(failedRow(index), self.table.lastRow), Line("failed", message=str(error)))
         finally:
             self._run = None
 
@@ -156,33 +151,19 @@ class BatchTab:
             raise RegistrationCancelled("The batch was stopped")
         return self._run.execute(work, lambda _progress: None, handleEvents)
 
-    def _fill(self, names) -> None:
-        table = self.ui.batchTable
-        table.setRowCount(len(names))
-        for row, name in enumerate(names):
-            self._set(row, [name, *[""] * (len(COLUMNS) - 1)])
-
     def _showRow(self, index: int, row) -> None:
-        numbers = [f"{float(n):.3f}" if n != "" else "" for n in (row.agreement_before, row.agreement, row.dice)]
-        self._showCells(index, [row.state, row.light, *numbers, row.folded, row.seconds, row.message])
-
-    def _showCells(self, index: int, texts) -> None:
-        self._set(index, [self.ui.batchTable.item(index, 0).text(), *texts])
-
-    def _set(self, row: int, texts) -> None:
-        for column, text in enumerate(texts):
-            item = qt.QTableWidgetItem(str(text))
-            item.setToolTip(str(texts[-1]))  # the message, which may be out of sight
-            self.ui.batchTable.setItem(row, column, item)
-        self.ui.batchTable.resizeColumnsToContents()
+        before, after = row.agreement_before, row.agreement
+        self.table.show(
+            index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message)
+        )
 
 
-def _cells(outcome) -> list[str]:
-    """State, light, numbers of the kept stage and what the run says about itself."""
-    kept, before = outcome.kept, outcome.result.stages[0]
-    numbers = ("" if n != n else f"{n:.3f}" for n in (before.agreement, kept.agreement, kept.dice))
+def _line(outcome) -> Line:
+    """Light, numbers of the kept stage and what the run says about itself."""
+    kept, before = outcome.kept, outcome.result.stages[0].agreement
     said = " ".join((*outcome.warnings, *outcome.notes))
-    return ["done", outcome.verdict.light, *numbers, str(kept.folded), f"{outcome.seconds:.1f}", said]
+    light, seconds = outcome.verdict.light, outcome.seconds
+    return Line("done", light, before, kept.agreement, kept.dice, kept.folded, seconds, said)
 
 
 def _allow(button, free: bool, missing: str, help: str) -> None:

@@ -8,7 +8,7 @@ import qt
 def handleEvents() -> bool:
     """Let Qt handle what has come; False once the application is to end.
 
-    Closing the last window, and ``slicer.util.exit``, end all event loops, also those that begin later: these return -1.
+    Closing the last window, and ``slicer.util.exit``, end all event loops, also those that begin later: they return -1.
     ``aboutToQuit`` comes only when the slot that waits for the computation has returned.
     """
     loop = qt.QEventLoop()

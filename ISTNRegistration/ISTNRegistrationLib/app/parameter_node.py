@@ -6,7 +6,7 @@ import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
 from ..core.options import DEVICES, REFINEMENTS
-from .parameters import COMPARISONS, HEATMAPS, INITIALS, ORIENTATIONS
+from .parameters import COMPARISONS, HEATMAPS, INITIALS, MOST_ITERATIONS, ORIENTATIONS
 
 PLAIN = (str, bool, int, float)
 # Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
@@ -31,7 +31,7 @@ class ISTNRegistrationParameterNode:
     checkpoint: str = "brain"
     transform: str = "affine"
     refine: Annotated[str, Choice(list(REFINEMENTS))] = "theta"
-    iterations: Annotated[int, WithinRange(0, 2000)] = 50
+    iterations: Annotated[int, WithinRange(0, MOST_ITERATIONS)] = 50
     keepBest: bool = True
     device: Annotated[str, Choice(list(DEVICES))] = "auto"
 
@@ -60,7 +60,7 @@ class ISTNRegistrationParameterNode:
 def typedParameters(node) -> ISTNRegistrationParameterNode:
     """The typed view of a parameter node.
 
-    What is written in it and can no longer be chosen (a scene of another version, or edited by hand) becomes the default.
+    What it says and can no longer be chosen (a scene of another version, or edited by hand) becomes the default.
     """
     for name, annotation in get_type_hints(ISTNRegistrationParameterNode, include_extras=True).items():
         kind, *limits = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)

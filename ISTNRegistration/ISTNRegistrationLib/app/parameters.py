@@ -12,6 +12,7 @@ INITIALS = [*options.INITIALS, "transform"]
 HEATMAPS = ["warped", "fixed", "moving", "difference"]
 COMPARISONS = ["colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered"]
 ORIENTATIONS = ["Axial", "Coronal", "Sagittal"]
+MOST_ITERATIONS = 2000
 OWN_PRESET = "ISTNRegistration/OwnPreset"
 
 
@@ -65,10 +66,11 @@ def presetLabels() -> dict[str, str]:
 
 
 def ownPreset() -> Preset | None:
-    """The preset that the user saved on this computer."""
+    """The preset that the user saved on this computer; None also where it can no longer be chosen."""
     text = slicer.app.userSettings().value(OWN_PRESET)
     refine, _colon, iterations = str(text or "").partition(":")
-    return Preset(refine, int(iterations)) if refine in REFINEMENTS and iterations.isdigit() else None
+    possible = refine in REFINEMENTS and iterations.isdecimal() and int(iterations) <= MOST_ITERATIONS
+    return Preset(refine, int(iterations)) if possible else None
 
 
 def saveOwnPreset(preset: Preset) -> None:

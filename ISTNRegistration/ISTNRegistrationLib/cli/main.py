@@ -21,6 +21,7 @@ COMMANDS = {
     "info": "print a checkpoint's card",
     "convert": "import a checkpoint of the published code",
 }
+OPTIONS = {"register": "register_options"}  # modules of the options alone, which import nothing heavy
 BAD_INPUT, INTERRUPTED = 2, 130
 EXIT_CODES = """exit codes: 0 done; 1 some pairs of a batch or an evaluation failed; 2 input that cannot be used, with
 one line on stderr; 130 interrupted (Ctrl-C)"""
@@ -115,7 +116,7 @@ def _parser(wanted: list[str]) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
         if name in wanted:
-            importlib.import_module(f".{name}", __package__).add_parser(commands)
+            importlib.import_module(f".{OPTIONS.get(name, name)}", __package__).add_parser(commands)
         else:
             commands.add_parser(name, help=text)
     return parser

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from ..core.checkpoint import save_checkpoint
 from ..core.files import write_bytes, write_text
 from ..core.istn import ISTN
+from ..core.pose import to_card
 from ..core.train import Trainer
 from ..data.pair_source import CachedPairs
 from .curves import MISSING, Curves
@@ -30,6 +31,7 @@ class TrainingOutputs:
         self.folder, self.config, self.started_from = folder, config, started_from
         self.curves = Curves(folder / "tensorboard", trainer.step)
         self.picture_pair = next(iter(source.validation_pairs()))
+        self.constellation = to_card(source.constellations())
         self.running: dict[str, float] = {}
         self.bar = tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0)
         if not self.curves.writer:
@@ -60,7 +62,8 @@ class TrainingOutputs:
         self.curves.close()
 
     def _write_checkpoints(self, trainer: Trainer) -> None:
-        card = model_card(trainer, self.config) | ({"init": self.started_from} if self.started_from else {})
+        started = {"init": self.started_from} if self.started_from else {}
+        card = model_card(trainer, self.config) | self.constellation | started
         save_checkpoint(self.folder / "last.h5", trainer.result, card)
         best = ISTN(self.config.model)
         best.load_state_dict(trainer.best_weights)

@@ -16,7 +16,7 @@ from .preprocess import FOREGROUND_FRACTION
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 BIAS_POINTS = 4  # a side, of the coarse lattice that a bias field is interpolated from
-MOST_KNOTS = 8
+MOST_KNOTS = 5  # more would draw rings into tissue that a bias field shades
 _SIGMA_OF_WIDTH = 1 / 2.355  # standard deviation of a Gaussian of full width 1 at half of its height
 _STATISTICS_VOXELS = 40_000
 

@@ -96,7 +96,8 @@ def test_work_that_reports_nothing_does_not_keep_a_closing_application():
     release, ticks = threading.Event(), []
     start = time.monotonic()
     with pytest.raises(RegistrationCancelled, match="closing"):
-        BackgroundRun().execute(lambda report: release.wait(20), nothing, lambda: not ticks.append(1) and len(ticks) < 3)
+        goes_on = lambda: not ticks.append(1) and len(ticks) < 3  # noqa: E731
+        BackgroundRun().execute(lambda report: release.wait(20), nothing, goes_on)
     release.set()
     assert time.monotonic() - start < 2
 

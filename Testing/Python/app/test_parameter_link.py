@@ -92,8 +92,8 @@ def test_what_can_no_longer_be_chosen_becomes_the_default_when_a_scene_is_read(r
     ready.parent.enter()
     ready.ui.iterationsSpinBox.setValue(7)
     read(scene, saved)
-    parameters = ready.parameters
-    assert (parameters.iterations, parameters.refine, parameters.opacity, parameters.makeGrid) == (50, "theta", 0.5, False)
+    p = ready.parameters
+    assert (p.iterations, p.refine, p.opacity, p.makeGrid) == (50, "theta", 0.5, False)
     assert ready.ui.iterationsSpinBox.value == 50 and ready.ui.refineComboBox.currentIndex == 0
 
 

@@ -67,10 +67,13 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(words, complaint, caps
     assert complaint in error and "--help" in error and len(error.splitlines()) == 1
 
 
-@pytest.mark.parametrize("words", [["--help"], ["apply", "--help"], ["--version"], ["apply"]], ids=" ".join)
+QUICK = [["--help"], ["apply", "--help"], ["register", "--help"], ["--version"], ["apply"]]
+
+
+@pytest.mark.parametrize("words", QUICK, ids=" ".join)
 def test_help_waits_for_nothing_heavy(words):
     code = "import sys; from ISTNRegistrationLib.cli.main import main\ntry: main(sys.argv[1:])\nfinally: "
-    code += "sys.stderr.write('heavy:' + ' '.join({'torch', 'SimpleITK', 'numpy', 'h5py', 'tqdm'} & set(sys.modules)))"
+    code += "sys.stderr.write('heavy:' + ' '.join({'torch', 'SimpleITK', 'h5py', 'tqdm', 'scipy'} & set(sys.modules)))"
     whole = [sys.executable, "-c", code, *words]
     done = subprocess.run(whole, cwd=PACKAGE, capture_output=True, text=True, check=False)
     assert done.returncode == (2 if words == ["apply"] else 0)

@@ -1,6 +1,9 @@
 """[synthesis]: label maps, with images or without, are trained on; istn synthesize --from writes what is painted."""
 
 import csv
+import dataclasses
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,10 +13,18 @@ from command import files_in, run
 from ISTNRegistrationLib.cli import train
 from ISTNRegistrationLib.cli.training_outputs import TrainingOutputs
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+from ISTNRegistrationLib.core.config import from_dict
+from ISTNRegistrationLib.core.synthesis import SynthesisConfig, Synthesizer
 from ISTNRegistrationLib.data.images import read_image, read_labels
 from ISTNRegistrationLib.data.pair_source import CachedPairs
 from study import write_study
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CONFIGS = Path(__file__).resolve().parents[3] / "Resources" / "Configs"
 SYNTHESIS = "\n[synthesis]\nclasses = [[1, 2]]\noutside = [[9]]\nharsh_from = 4\nreal = {real}\n"
 
 
@@ -47,6 +58,7 @@ def test_label_maps_alone_are_prepared_and_trained_on(ndim, tmp_path, capsys):
     assert run("train", **study, output=tmp_path / "out") == 0
     card = load_checkpoint(tmp_path / "out" / "best.h5").card
     assert card["synthesis"]["outside"] == [[9]] and card["steps"] == 6
+    assert ("constellation" in card) == (ndim == 2), "two structures tell a pose in 2-D only"
 
 
 def test_a_pair_is_drawn_from_its_seed_step_and_sample_alone(tmp_path):
@@ -140,3 +152,31 @@ def test_painting_needs_label_maps_and_a_configuration(given, tmp_path, capsys):
     assert run("synthesize", *files, config=study["config"], output=tmp_path / "out") == 2
     assert "it does not say how to paint. Expected a table [synthesis]" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_template_explains_every_key_with_its_default():
+    lines = (CONFIGS / "template.toml").read_text().split("# [synthesis]")[1].split("\n[training]")[0].splitlines()[1:]
+    given = tomllib.loads("\n".join(line.removeprefix("# ") for line in lines))
+    assert from_dict(SynthesisConfig, given) == SynthesisConfig()
+    assert given.keys() == {field.name for field in dataclasses.fields(SynthesisConfig)}
+
+
+@pytest.mark.parametrize("name", ["head", "head-coarse"])
+def test_the_shipped_configurations_paint_both_sides_alike(name):
+    config = train.read_config(CONFIGS / f"{name}.toml")
+    class_of = {label: number for number, group in enumerate(config.synthesis.classes) for label in group}
+    left, right = ([c for c in config.model.channels if c.name.startswith(side)] for side in ("left", "right"))
+    assert len(left) == len(right) == 7 and len(config.model.channels) == 15
+    for one, other in zip(left, right, strict=True):
+        assert one.name.removeprefix("left") == other.name.removeprefix("right")
+        assert class_of[one.labels[0]] == class_of[other.labels[0]]
+    Synthesizer(config.synthesis, config.augment, config.model)
+
+
+def test_the_brain_s_configuration_mixes_real_and_painted_images():
+    config = train.read_config(CONFIGS / "brain-any.toml")
+    assert 0 < config.synthesis.real < 1 and config.synthesis.recolored > 0
+    classes = [set(group) for group in config.synthesis.classes]
+    sides = [set(channel.labels) for channel in config.model.channels if len(channel.labels) > 1]
+    assert len(sides) == 7 and all(any(pair <= group for group in classes) for pair in sides)
+    Synthesizer(config.synthesis, config.augment, config.model)

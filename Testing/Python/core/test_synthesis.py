@@ -116,6 +116,18 @@ def test_contrast_is_of_any_kind_and_does_not_depend_on_the_labels_order():
         assert set(labels.unique().int().tolist()) >= {head, marker}
 
 
+def test_contrast_begins_near_the_typical_one_and_ends_anywhere():
+    synthesis = dataclasses.replace(PERFECT, classes=((5, 9), (1,)), typical=(0.8, 0.2))
+    synthesizer = Synthesizer(synthesis, STILL, config(2))
+    plain = Synthesizer(PERFECT, STILL, config(2))
+    means = [synthesizer._intensities(np.random.default_rng(k), 0.25)[0][[5, 9, 1]].numpy() for k in range(40)]
+    assert np.ptp(means, axis=0).max() <= 0.25 and np.ptp(means, axis=0).min() > 0.15
+    assert all(m[0] == m[1] and 0.6 <= m[0] <= 0.85 and 0.15 <= m[2] <= 0.4 for m in means)
+    for k in range(5):
+        anywhere, free = (s._intensities(np.random.default_rng(k), 1.0)[0] for s in (synthesizer, plain))
+        torch.testing.assert_close(anywhere[[5, 1, 7]], free[[5, 1, 7]])
+
+
 def test_labels_of_one_class_look_alike_and_others_do_not():
     synthesizer = Synthesizer(dataclasses.replace(PERFECT, classes=((5, 9),)), STILL, config(2))
     mean, _ = synthesizer._intensities(np.random.default_rng(0), 1.0)
@@ -172,6 +184,10 @@ def test_the_points_of_a_voxel_balance_around_its_middle(ndim):
         ({"stripped": 1.5}, "'synthesis.stripped': it is not a share. Expected 0 to 1; got 1.5"),
         ({"noise": -0.1}, "'synthesis.noise': it cannot be used. Expected 0 or more; got -0.1"),
         ({"classes": [[2, 41], [41]]}, r"'synthesis.classes': labels cannot be used. .*each label once.* got \[41\]"),
+        (
+            {"classes": [[2], [3]], "typical": [0.5]},
+            "'synthesis.typical': another number of means. .*the 2 classes.* got 1",
+        ),
         ({"outside": [[0]]}, r"'synthesis.outside': labels cannot be used. .*1 to 65535; got \[0\]"),
         ({"contrast": 1.0}, "unknown key"),
     ],

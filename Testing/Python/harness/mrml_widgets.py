@@ -96,9 +96,10 @@ class qMRMLNodeComboBox(QWidget):
         self._rows.removeRows(0, self._rows.rowCount())
         if self._flags["noneEnabled"]:
             self._rows.appendRow(_row(self._none, ""))
-        nodes = [] if self._scene is None else [self._scene.GetNthNode(k) for k in range(self._scene.GetNumberOfNodes())]
-        for node in filter(self._accepts, nodes):
-            self._rows.appendRow(_row(node.GetName(), node.GetID()))
+        for k in range(self._scene.GetNumberOfNodes() if self._scene is not None else 0):
+            node = self._scene.GetNthNode(k)
+            if self._accepts(node):
+                self._rows.appendRow(_row(node.GetName(), node.GetID()))
         if any(self._flags[f"{action}Enabled"] for action in ("add", "remove", "rename", "edit")):
             for text in EXTRA:
                 self._rows.appendRow(_row(text, "", extra=True))
@@ -188,8 +189,6 @@ def _row(text, data, extra=False):
     item.setData(data, Qt.UserRole)
     item.setData(extra, Qt.UserRole + 1)
     return item
-
-
 
 
 def _called(method):

@@ -19,7 +19,7 @@ from .layouts import LayoutManager  # noqa: E402
 
 
 class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
-    """The panel's parent in Slicer: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75, which knows whether it is shown."""
+    """The panel's parent in Slicer knows whether it is shown: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75."""
 
     def __init__(self):
         import qt
@@ -65,16 +65,17 @@ def open_panel(scene, settings_file, size=(200, 200)):
 
 
 def asked(panel):
-    """The nodes and the request that Apply hands to the logic; nothing is registered."""
+    """The pair that Apply hands to the logic, and all else by its name; nothing is registered."""
     calls = []
 
-    def register(*nodes, **request):
-        calls.append((nodes, request))
+    def run(request, outputs, inBackground):
+        sides = {"fixed": request.fixed, "moving": request.moving, "checkpoint": request.checkpoint}
+        calls.append((request.pair, {**request.options, **sides, "outputs": outputs}))
         raise RegistrationCancelled("only asked")
 
-    panel.logic.register = register
+    panel.logic.run = run
     panel.ui.applyButton.click()
-    del panel.logic.register
+    del panel.logic.run
     return calls[0]
 
 

@@ -1,6 +1,6 @@
 """A PythonQt-like ``qt`` on PySide6: properties as attributes, ``connect("signal(type)", slot)``.
 
-A signal of another name or other arguments is refused; whatever a slot or an observer raises is kept in ``slot_errors``.
+A signal of another name or other arguments is refused; what a slot or an observer raises is kept in ``slot_errors``.
 """
 
 import ctypes

@@ -195,7 +195,8 @@ def parameterNodeWrapper(cls):
     for name in hints:
         write = lambda self, value, name=name: _set(self, name, value)  # noqa: E731
         setattr(cls, name, property(lambda self, name=name: self._values[name], write))
-    cls.__init__, cls._read, cls._show, cls.connectGui, cls.disconnectGui = _init, _read, _show, _connectGui, _disconnectGui
+    cls.__init__, cls._read, cls._show = _init, _read, _show
+    cls.connectGui, cls.disconnectGui = _connectGui, _disconnectGui
     cls.__del__ = lambda self: self.parameterNode.RemoveObserver(self._tag)
     for method in ("AddObserver", "RemoveObserver"):
         setattr(cls, method, lambda self, *args, method=method: getattr(self.parameterNode, method)(*args))
