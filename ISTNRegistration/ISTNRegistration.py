@@ -30,7 +30,6 @@ from ISTNRegistrationLib.app.install import checkInstalled, installMissing, miss
 from ISTNRegistrationLib.app.parameter_link import ParameterLink
 from ISTNRegistrationLib.app.parameter_node import typedParameters
 from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData, showSamplePair
-from ISTNRegistrationLib.bridge.outputs import RegistrationNodes
 from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
 from ISTNRegistrationLib.core.device import device_text
 from slicer.i18n import tr as _
@@ -91,10 +90,9 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.logic, turn = ISTNRegistrationLogic(), Turn()
         self.judgeTab = JudgeTab(self.ui)
         self.registerTab = RegisterTab(self.ui, self.logic, turn, self.onResult)
-        batchUi = self.resourcePath("UI/Batch.ui")
-        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, turn, batchUi)
-        onNew = self.registerTab.models.add
-        self.trainingTab = TrainingTab(self.ui.trainingTab, onNew, self.resourcePath("UI/Training.ui"))
+        self.batchTab = BatchTab(self.ui.batchTab, self.registerTab, turn, self.resourcePath("UI/Batch.ui"))
+        trainingUi = self.resourcePath("UI/Training.ui")
+        self.trainingTab = TrainingTab(self.ui.trainingTab, self.registerTab.models.add, trainingUi)
         self.tabs = [self.registerTab, self.judgeTab, self.batchTab, self.trainingTab]
         self.link = ParameterLink(slicer.mrmlScene, self.ui, self.logic.getParameterNode, self.isShown, self.tabs)
         self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -175,23 +173,22 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
         """The panel's settings of this scene."""
         return typedParameters(super().getParameterNode())
 
-    def register(
-        self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options
-    ) -> RegistrationNodes:
+    def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options):
         """Register two nodes of the scene.
 
         Args:
             fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
-            checkpoint: shipped name, path, or a loaded Checkpoint.
-            outputs: OutputOptions (``bridge.outputs``).
-            onProgress: as ``bridge.registration.registerNodes`` takes it.
+            checkpoint, outputs, onProgress: as ``bridge.registration.registerNodes`` and NodeRequest take them.
             options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best.
+
+        Returns:
+            RegistrationNodes.
         """
         sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
         return self.run(NodeRequest(*sides, checkpoint, options), outputs, onProgress)
 
-    def run(self, request, outputs=None, onProgress=None, inBackground=None) -> RegistrationNodes:
-        """``bridge.registration.registerNodes`` in Slicer's scene."""
+    def run(self, request, outputs=None, onProgress=None, inBackground=None):
+        """``registerNodes`` of ``bridge.registration`` in Slicer's scene."""
         checkInstalled()
         return registerNodes(slicer.mrmlScene, request, outputs, onProgress, inBackground)
 

@@ -49,6 +49,7 @@ def cockpit_picture(name: str, **captions: str) -> None:
     """All views with captions, as the layout has them."""
     captions = CAPTIONS | captions
     views = slicer.app.layoutManager().views
+    views[VIEW_3D].window.SetSize(VIEW, 2 * VIEW + TEXT + GAP)
     sheet = Sheet(3 * VIEW + 4 * GAP, 2 * (VIEW + TEXT) + 3 * GAP)
     for view, (column, row) in PLACES.items():
         left, top = GAP + column * (VIEW + GAP), GAP + row * (VIEW + TEXT + GAP)

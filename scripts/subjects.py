@@ -1,6 +1,7 @@
 """Write the subjects' CSV of a data set in ../shared/data for `istn train`: develop-train and develop-val only.
 
 python scripts/subjects.py brain --output work/brain/subjects.csv
+python scripts/subjects.py brain-whole --output work/brain-any/subjects.csv    (all labels, to paint from)
 python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
 python scripts/subjects.py head --output work/head/subjects.csv            (label maps only: images are painted)
 """
@@ -13,14 +14,16 @@ import random
 from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
-LABELS = {"brain": "labels_subcortical", "hippocampus": "labels"}
+LABELS = {"brain": "labels_subcortical", "brain-whole": "labels", "hippocampus": "labels"}
+FOLDERS = {"brain-whole": "brain"}  # where they are not called like the data set
 COLUMNS = ("person", "image", "labels", "split")
 HEAD_SPLITS = {"val": ("05", "10", "16"), "test": ("07", "14", "20")}  # by file; all others train
 
 
 def subject_rows(name: str, people: int = 0, data: Path = DATA) -> list[dict[str, str]]:
     """Rows of the develop-train and develop-val scans; of training only ``people``, if not 0 (10 are among 30)."""
-    with (data / name / "splits.csv").open(newline="", encoding="utf-8") as file:
+    folder = data / FOLDERS.get(name, name)
+    with (folder / "splits.csv").open(newline="", encoding="utf-8") as file:
         scans = [row for row in csv.DictReader(file) if row["split"] in ("develop-train", "develop-val")]
     persons = sorted({row["subject"] for row in scans if row["split"] == "develop-train"})
     random.Random(0).shuffle(persons)
@@ -28,8 +31,8 @@ def subject_rows(name: str, people: int = 0, data: Path = DATA) -> list[dict[str
     return [
         {
             "person": row["subject"],
-            "image": str(data / name / "images" / row["file"]),
-            "labels": str(data / name / LABELS[name] / row["file"]),
+            "image": str(folder / "images" / row["file"]),
+            "labels": str(folder / LABELS[name] / row["file"]),
             "split": row["split"].removeprefix("develop-"),
         }
         for row in scans

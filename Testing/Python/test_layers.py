@@ -56,6 +56,8 @@ RULES = {
     # the errors cross all layers: the module is where the user sees them
     "ISTNRegistration.py": Rule(STANDARD | {"slicer", "vtk", "qt"} | lib("bridge", "app") | TORCH_FREE),
     "run.py": Rule(STANDARD),
+    # the stable names for scripts: imports nothing heavy until a function needs it
+    "api.py": Rule(STANDARD | lib("core.errors"), lib("core", "data") | {"numpy"}),
 }
 H5PY_IN_CORE = {"container.py"}  # inside functions: a new Slicer has no h5py yet
 # optional packages, imported when a file of their format comes: no lighter library reads polydata or .lta and .x5

@@ -22,18 +22,17 @@ class BatchTab:
 
     Args:
         page: the empty tab; Batch.ui is loaded into it.
-        logic: has ``register``.
         registerTab: gives checkpoint, options and the fixed volume.
         turn: of the panel's tabs.
         uiPath: of Batch.ui.
     """
 
-    def __init__(self, page, logic, registerTab, turn, uiPath: str) -> None:
+    def __init__(self, page, registerTab, turn, uiPath: str) -> None:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self.logic, self._registerTab, self._turn = logic, registerTab, turn
+        self._registerTab, self._turn = registerTab, turn
         self._running, self._run, self._stopped = False, None, False
         self.table = BatchTable(self.ui.batchTable, self.ui.batchMessageLabel)
         self.ui.runFilesButton.connect("clicked(bool)", self.onRunFiles)

@@ -17,7 +17,7 @@ from ..core.quality import HEADINGS, cells, table_csv
 from .comparison import Comparison
 from .verdict import lamp, lightWord, measureTexts, stageName, verdictText
 
-ROW_HEIGHT = 22
+FRAME = 4  # pixels around the table
 
 
 class JudgeTab:
@@ -31,7 +31,7 @@ class JudgeTab:
         ui.exportHtmlButton.connect("clicked(bool)", self.onExportHtml)
         ui.copyPythonButton.connect("clicked(bool)", self.onCopyPython)
         ui.carryButton.connect("clicked(bool)", self.onCarry)
-        ui.qualityTable.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        ui.qualityTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         ui.qualityTable.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
         ui.legendLabel.text = _legend()
         self.stop()
@@ -99,7 +99,7 @@ class JudgeTab:
     def _showResult(self) -> None:
         """The result over the fixed volume, in views where the user has chosen nothing else."""
         views = viewsOfPair(slicer.mrmlScene, self.pair, self._inViews)
-        if showVolumes(slicer.mrmlScene, views, self.pair[0], self.nodes.volume):
+        if showVolumes(slicer.mrmlScene, views, self.pair[0], self.nodes.volume, opacity=None):
             slicer.util.resetSliceViews()
         self._inViews = self.nodes.volume
 
@@ -118,12 +118,14 @@ class JudgeTab:
         for row, (key, (heading, explanation)) in enumerate(texts.items()):
             table.setVerticalHeaderItem(row, _item(heading, explanation))
             for column, stage in enumerate(quality):
-                tip = f"{stageName(stage.stage)}. {heading}: {explanation}"
-                table.setItem(row, column, _item(columns[column][key], tip, stage.kept))
+                number = columns[column][key]
+                tip = f"{stageName(stage.stage)}, {heading}: {number}. {explanation}"
+                table.setItem(row, column, _item(number, tip, stage.kept))
         for column, stage in enumerate(quality):
             name = stageName(stage.stage)
             kept = _("This stage's transform is the result") if stage.kept else _("This stage was not kept")
-            table.setHorizontalHeaderItem(column, _item(name.replace(" ", "\n"), f"{name}. {kept}", stage.kept))
+            table.setHorizontalHeaderItem(column, _item(name.replace(" ", "\n", 1), f"{name}. {kept}"))
+        table.setMinimumHeight(table.horizontalHeader().height + table.verticalHeader().length() + FRAME)
 
 
 def _item(text: str, toolTip: str, bold: bool = False):

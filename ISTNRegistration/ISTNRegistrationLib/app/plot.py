@@ -43,7 +43,7 @@ def curvesPixmap(curves: dict[str, list[float]], width: int, height: int):
 
 def paperColors():
     """Background and text of the panel (QColor), and the colors of curves that stand out on it."""
-    palette = qt.QApplication.palette()
+    palette = qt.QPalette()  # the application's
     paper, ink = palette.color(qt.QPalette.Base), palette.color(qt.QPalette.Text)
     return paper, ink, COLORS_ON_DARK if paper.lightness() < 128 else COLORS
 

@@ -52,7 +52,7 @@ def lamp(light: str):
 def stageName(name: str) -> str:
     """A stage of a registration."""
     names = {
-        "initial": _("initial alignment"),
+        "initial": _("initial"),
         "rigid": _("rigid"),
         "rigid refined": _("rigid, refined"),
         "affine": _("affine"),

@@ -34,7 +34,7 @@ SLICES, IN_3D = [f"vtkMRMLSliceNode{name}" for name in VIEWS], [f"vtkMRMLViewNod
 VIEW_GROUP = 7209  # any number that no other views have
 COMPARISONS = ("colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered")
 CAMERA_FROM, VIEW_ANGLE = (-0.35, 0.85, 0.4), 30.0  # RAS: front, a little above and from the patient's left
-ROOM = 1.1  # around the structures
+ROOM = 2.0  # around the structures: the view is taller than wide
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class Cockpit:
     def _aimCamera(self) -> None:
         """Look at the structures."""
         box = np.reshape(self.outlines[0].GetPolyData().GetBounds(), (3, 2))
-        middle, radius = box.mean(axis=1), np.linalg.norm(np.ptp(box, axis=1)) / 2
+        middle, radius = box.mean(axis=1), np.ptp(box, axis=1).max() / 2
         away = ROOM * radius / np.sin(np.radians(VIEW_ANGLE / 2))
         for camera in self._cameras() if radius > 0 else ():
             camera.SetFocalPoint(*middle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ..core.volume import Volume
 from .heatmaps import CUT
@@ -12,6 +13,7 @@ from .volumes import fillNode, volumeFromNode
 CHECKERS = 8  # along the longest axis
 GREEN, MAGENTA = "vtkMRMLColorTableNodeGreen", "vtkMRMLColorTableNodeMagenta"  # Slicer's own; gray where they add up
 DARKEST, BRIGHTEST = 1, 99.5  # percentiles of the gray values that are made equal
+HEADROOM = 1.15  # where both are bright their sum is light gray, not white
 ACROSS = {"Axial": 0, "Coronal": 0, "Sagittal": 1}  # LPS axis that runs from left to right on the screen
 
 
@@ -72,10 +74,17 @@ class Mixture:
 
 
 def tintedCopy(scene, volumeNode, colorId: str, name: str):
-    """Hidden copy (shared voxels) in one color, with the window and level of the original."""
+    """Hidden copy (shared voxels) in one color, in the window that the user has chosen, or from air to tissue."""
     node = sharedCopy(scene, volumeNode, name)
-    node.GetDisplayNode().SetAndObserveColorNodeID(colorId)
-    node.GetDisplayNode().ApplyThresholdOff()
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(colorId)
+    display.ApplyThresholdOff()
+    if display.GetAutoWindowLevel():
+        array = vtk_to_numpy(node.GetImageData().GetPointData().GetScalars())
+        low = array.min()
+        inside = array[array > low] if array.max() > low else array + 1
+        display.AutoWindowLevelOff()
+        display.SetWindowLevelMinMax(low, low + HEADROOM * (np.percentile(inside, BRIGHTEST) - low))
     return node
 
 

@@ -42,14 +42,14 @@ def viewsOfPair(scene, pair, shownBefore=None) -> list:
     ]
 
 
-def showVolumes(scene, views, background, foreground=None, opacity: float = 0.5) -> bool:
+def showVolumes(scene, views, background, foreground=None, opacity: float | None = 0.5) -> bool:
     """Show one or two volumes in slice views.
 
     Args:
         scene: the MRML scene.
         views: composite nodes, for example of ``usersViews``.
         background, foreground: volume nodes; no foreground leaves that layer empty.
-        opacity: of the foreground.
+        opacity: of the foreground; None leaves that of a view which has a foreground already, else a half.
 
     Returns:
         Whether the background is new to one of the views, so that the caller should fit them.
@@ -57,7 +57,8 @@ def showVolumes(scene, views, background, foreground=None, opacity: float = 0.5)
     isNew = any(node.GetBackgroundVolumeID() != background.GetID() for node in views)
     with unlinked(scene):
         for node in views:
-            setLayers(node, background, foreground, opacity)
+            kept = node.GetForegroundOpacity() if node.GetForegroundVolumeID() else 0.5
+            setLayers(node, background, foreground, kept if opacity is None else opacity)
     return isNew
 
 
@@ -144,11 +145,9 @@ def removeUnseen(scene, nodes) -> None:
             for key in VOLUMES:
                 if getattr(composite, f"Get{key}")() in ids:
                     getattr(composite, f"Set{key}")(None)
-    layers = SliceLayers(scene, usersViews(scene))
     for gone in [*nodes, *(display for node in nodes for display in displayNodes(node))]:
         if scene.IsNodePresent(gone):
             scene.RemoveNode(gone)
-    layers.restore()
 
 
 def displayNodes(node) -> list:

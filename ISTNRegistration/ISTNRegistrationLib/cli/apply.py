@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..data.apply import IMAGES, LABELS
-from ..data.apply_files import ApplyOptions, Item, apply_files
-from ..data.shapes import SPACES
+from ..data.apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS, SPACES, ApplyOptions, Item
 
 DEFAULTS = ApplyOptions(())
 OPTION_KINDS = {"images": "image", "labels": "labels", "points": "points", "surfaces": "surface"}
@@ -41,9 +39,9 @@ def add_parser(commands) -> None:
 
 def _add_method(parser: argparse.ArgumentParser) -> None:
     shown = "(default: %(default)s)"
-    kinds = {"choices": tuple(IMAGES), "default": DEFAULTS.interpolation}
+    kinds = {"choices": INTERPOLATIONS, "default": DEFAULTS.interpolation}
     parser.add_argument("--interpolation", **kinds, help=f"of images {shown}")
-    kinds = {"choices": tuple(LABELS), "default": DEFAULTS.label_interpolation}
+    kinds = {"choices": LABEL_INTERPOLATIONS, "default": DEFAULTS.label_interpolation}
     parser.add_argument("--label-interpolation", **kinds, help=f"of labels; linear: of each by itself {shown}")
     darkest = "of images, where there is nothing (default: the image's darkest value; label maps get 0)"
     parser.add_argument("--background", type=float, metavar="VALUE", help=darkest)
@@ -53,6 +51,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Apply the transform; all outputs are written, or none."""
+    from ..data.apply_files import apply_files  # not above: --help shall not wait for SimpleITK
+
     options = ApplyOptions(
         tuple(args.transform),
         args.reference,

@@ -23,33 +23,10 @@ from ..data.report import write_report
 from ..data.run import Outcome
 from ..data.run import run as run_request
 from ..data.transforms import write_transform
-from .method import add_method_arguments, register_options
+from .exchange import OUTPUTS, check_exchange, write_exchange
+from .method import register_options
 from .progress import StageBars
-
-MAPS = ("fixed_map", "moving_map", "warped_map")
-INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "fixed_labels", "moving_labels", "fixed_landmarks",
-          "moving_landmarks")  # fmt: skip
-
-
-def add_parser(commands) -> None:
-    """Add ``register`` to the ``istn`` command."""
-    parser = commands.add_parser("register", help="register a moving image to a fixed one", description=__doc__)
-    parser.add_argument("--fixed", required=True, type=Path, help="image that stays; any format SimpleITK reads")
-    parser.add_argument("--moving", required=True, type=Path, help="image that is registered to it")
-    for role in ("fixed", "moving"):
-        mask = f"label map: only where it is above 0, the {role} image counts"
-        parser.add_argument(f"--{role}-mask", type=Path, help=mask)
-    for role in ("fixed", "moving"):
-        labels = f"reference label map of the {role} image, to measure the result with"
-        parser.add_argument(f"--{role}-labels", type=Path, help=labels)
-        landmarks = f"reference points of the {role} image (Slicer markups), to measure with or for --initial landmarks"
-        parser.add_argument(f"--{role}-landmarks", type=Path, help=landmarks)
-    add_method_arguments(parser)
-    parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
-    parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
-    parser.add_argument("--output-heatmaps", type=Path, metavar="DIR", help=f"folder for {', '.join(MAPS)}")
-    parser.add_argument("--json", type=Path, metavar="R.json", help="report")
-    parser.set_defaults(run=run)
+from .register_options import INPUTS, MAPS
 
 
 def run(args: argparse.Namespace) -> None:
@@ -80,6 +57,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     """Raise InputError for an output that could not be written, before any work is done."""
     identity = SpatialTransform(np.eye(4))
     check_writable(args.output_transform, "Output transform", lambda path: write_transform(path, identity))
+    check_exchange(args)
     if args.output_volume:
         probe = Volume(np.zeros((4, 4, 4), np.float32), Grid.centered((0.0,) * 3, (4,) * 3, (1.0,) * 3))
         check_writable(args.output_volume, "Output volume", lambda path: write_image(path, probe))
@@ -95,7 +73,7 @@ def check_outputs(args: argparse.Namespace) -> None:
 
 def output_files(args: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Path]:
     """Every file (and the heatmaps' folder) that will be written, by what it is."""
-    options = ("output_transform", "output_volume", "output_heatmaps", "json")
+    options = ("output_transform", *OUTPUTS, "output_volume", "output_heatmaps", "json")
     files = {_flag(key): getattr(args, key) for key in options if getattr(args, key)}
     if args.output_heatmaps:
         names = heatmap_names([c.name for c in checkpoint.config.channels])
@@ -116,7 +94,11 @@ def _flag(key: str) -> str:
 def write_outputs(args: argparse.Namespace, outcome: Outcome) -> None:
     """Write what was asked for, all of it or nothing."""
     with all_or_nothing() as temporary:
-        write_transform(temporary(args.output_transform), outcome.result.transform)
+        transform = outcome.result.transform
+        write_transform(temporary(args.output_transform), transform)
+        grids = outcome.request.fixed.image.grid, outcome.request.moving.image.grid
+        for line in write_exchange(args, temporary, transform, grids):
+            print(line)
         if args.output_volume:
             write_image(temporary(args.output_volume), outcome.warped())
         if args.output_heatmaps:

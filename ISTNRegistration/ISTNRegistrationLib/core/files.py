@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from pathlib import Path
 from .errors import InputError
 
 PREFIX = ".istn-"
+TEMPORARY = re.compile(r"(\.istn-[0-9a-f]{12}-)(\d+)((?:-\w+)*)(\..*)?$")  # stem, process, more, extension
 OLD_S = 3600.0
 
 
@@ -66,8 +68,15 @@ def write_text(path, text: str, who: str) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """Where this process writes ``path`` until it is complete: in the same folder, hidden, with the same extension."""
-    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:]}")
+    """Where this process writes ``path`` until it is complete: in the same folder, hidden, with the same extension.
+
+    The extension is in lower case, the only one that ITK knows for most formats. The temporary name of a temporary
+    name is of the same kind, so that it is found again too.
+    """
+    found = TEMPORARY.match(path.name)
+    if found:
+        return path.with_name(f"{found[1]}{found[2]}{found[3] or ''}-x{found[4] or ''}")
+    return path.with_name(f"{_stem(path)}{os.getpid()}{''.join(path.suffixes[-2:])[-40:].lower()}")
 
 
 def finish(temporary: Path, check: Callable[[str], None] | None = None) -> None:
@@ -84,15 +93,21 @@ def finish(temporary: Path, check: Callable[[str], None] | None = None) -> None:
         check(str(temporary))
 
 
+def check_space(name: str, size: int) -> None:
+    """Raise OSError where the disk has no room for ``size`` bytes, for writers that do not survive a full disk."""
+    free = shutil.disk_usage(Path(name).parent).free
+    if free < size:
+        raise OSError(f"no space left on the disk: {size} bytes are needed, {free} are free")
+
+
 def clear_leftovers(path: Path) -> None:
-    """Take away what runs that were killed left while they wrote ``path``."""
-    pattern = re.compile(re.escape(_stem(path)) + r"(\d+)(\..*)?$")
+    """Take away what runs that were killed left while they wrote ``path``, files and folders."""
+    stem = _stem(path)
     with suppress(OSError):
-        for entry in path.parent.iterdir():
-            found = pattern.match(entry.name)
-            if found and int(found[1]) != os.getpid() and not _is_alive(int(found[1]), entry):
-                with suppress(OSError):
-                    entry.unlink()
+        for entry in list(path.parent.glob(f"{stem}*")):
+            found = TEMPORARY.match(entry.name)
+            if found and int(found[2]) != os.getpid() and not _is_alive(int(found[2]), entry):
+                shutil.rmtree(entry, ignore_errors=True) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
 def _stem(path: Path) -> str:

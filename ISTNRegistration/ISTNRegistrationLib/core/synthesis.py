@@ -30,8 +30,9 @@ _SHARES = ("stripped", "bright_air", "cropped", "cut", "recolored", "real", "mil
 class SynthesisConfig:
     """How images are painted; how they are deformed is in ``augment``.
 
-    Labels listed together in ``classes`` look alike; every other label is a class of its own. ``outside`` are shells
-    around the organ, the outermost first: of the share ``stripped`` of the images one or more of them are gone.
+    Labels listed together in ``classes`` look alike; every other label is a class of its own. ``typical``: a mean for
+    each of ``classes``, or none: contrast, too, then begins near one that is typical and ends anywhere. ``outside`` are
+    shells around the organ, the outermost first: of the share ``stripped`` of the images one or more of them are gone.
     ``texture``, ``bias``, ``gamma``, ``noise``, ``voxel_mm`` (all axes), ``slice_mm`` (one axis) and ``cut`` are the
     largest of each; they grow from the share ``mild`` of it at the first step to all of it at ``harsh_from``.
     ``bright_air``: share of images whose background is not 0. ``cropped``: share that are cut off on a side.
@@ -40,6 +41,7 @@ class SynthesisConfig:
     """
 
     classes: tuple[tuple[int, ...], ...] = ()
+    typical: tuple[float, ...] = ()
     outside: tuple[tuple[int, ...], ...] = ()
     stripped: float = 0.5
     bright_air: float = 0.2
@@ -64,6 +66,9 @@ class SynthesisConfig:
         for key in ("texture", "bias", "gamma", "noise", "voxel_mm", "slice_mm", "harsh_from"):
             if not 0 <= getattr(self, key) < float("inf"):
                 raise InputError(who.format(key), "it cannot be used", "0 or more", str(getattr(self, key)))
+        if len(self.typical) not in (0, len(self.classes)):
+            expected, got = f"one for each of the {len(self.classes)} classes, or none", str(len(self.typical))
+            raise InputError(who.format("typical"), "another number of means", expected, got)
         for key in ("classes", "outside"):
             labels = [label for group in getattr(self, key) for label in group]
             wrong = sorted({x for x in labels if not 0 < x < LABELS or labels.count(x) > 1})
@@ -95,9 +100,11 @@ class Synthesizer:
         target = Grid.centered((0.0,) * model.ndim, model.grid.size, model.grid.spacing)
         self.deformation, self.mirror = Deformation(augment, target), Mirror(augment.mirror, model.channels)
         self.members, self.code = _membership(model)
-        self.class_of = np.arange(LABELS)
+        self.class_of, self.typical = np.arange(LABELS), np.full(LABELS, np.nan, np.float32)
         for group in config.classes:
             self.class_of[list(group)] = group[0]
+        for group, mean in zip(config.classes, config.typical, strict=False):
+            self.typical[list(group)] = mean
 
     def __call__(self, labels: torch.Tensor, source: Grid, rng: np.random.Generator, step: int | None = None):
         """Image (1, 1, ...) and map (1, C, ...) on the networks' grid, from label values (1, 1, *source.shape) float32.
@@ -117,8 +124,11 @@ class Synthesizer:
     def _structures(self, values: torch.Tensor) -> torch.Tensor:
         """Share of the points in each voxel (K, 1, ...) that lie in each channel's structures, (1, C, ...)."""
         codes = self.code[values]
-        there = [sum((codes == code).float() for code in members).mean(dim=0) for members in self.members]
-        return torch.stack(there, dim=1)
+        found = codes.new_zeros((1, len(self.members), *values.shape[2:]))
+        for number, members in enumerate(self.members):
+            for code, point in itertools.product(members, codes):
+                found[:, number] += point == code
+        return found.float() / len(codes)
 
     def paint(self, values: torch.Tensor, rng: np.random.Generator, harsh: float) -> torch.Tensor:
         """An image (1, 1, ...) in [0, 1] of labels at K points in each voxel, (K, 1, ...).
@@ -142,6 +152,7 @@ class Synthesizer:
     def _intensities(self, rng: np.random.Generator, harsh: float) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation of every label value, (LABELS,), alike within a class."""
         mean, texture = rng.random((2, LABELS), dtype=np.float32)[:, self.class_of]
+        mean = np.where(np.isnan(self.typical), mean, self.typical + harsh * (mean - self.typical))
         texture *= self.config.texture * harsh
         if rng.random() >= self.config.bright_air:
             mean[0] = texture[0] = 0.0

@@ -18,11 +18,13 @@ class Volume:
     """Voxel values with their grid.
 
     Convention: ``array`` is ([D, ]H, W), or (C, [D, ]H, W) for maps with channels; values are unit-free.
+    ``warnings``: sentences that whoever read it has for the user.
     """
 
     array: np.ndarray
     grid: Grid
     name: str = "volume"
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.array.dtype == bool:

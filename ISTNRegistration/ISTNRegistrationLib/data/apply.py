@@ -14,18 +14,17 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from .files import existing_file, one_line, write_atomically
+from ..core.volume import Volume
+from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
+from .files import existing_file, one_line, quiet_libraries, write_atomically
+from .formats import check_file
+from .images import check_written, from_sitk, read_image, to_sitk
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
-from .nifti import check_nifti
 
-IMAGES = {
-    "linear": sitk.sitkLinear,
-    "nearest": sitk.sitkNearestNeighbor,
-    "cubic": sitk.sitkBSpline3,
-    "sinc": sitk.sitkLanczosWindowedSinc,
-}
-LABELS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLabelLinear}
+_IMAGES = (sitk.sitkLinear, sitk.sitkNearestNeighbor, sitk.sitkBSpline3, sitk.sitkLanczosWindowedSinc)
+IMAGES = dict(zip(INTERPOLATIONS, _IMAGES, strict=True))
+LABELS = dict(zip(LABEL_INTERPOLATIONS, (sitk.sitkNearestNeighbor, sitk.sitkLabelLinear), strict=True))
 VALUES_OF_FLOAT32 = 2  # bytes: whole numbers up to 16 bits are exact in float32
 
 
@@ -95,28 +94,74 @@ def resample_labels(image: sitk.Image, transform: sitk.Transform, grid: Grid, in
     return sitk.Cast(resample(image, transform, grid, LABELS[interpolation], 0), kind)
 
 
+def apply_to_volume(
+    transform: sitk.Transform,
+    volume: Volume,
+    reference: Volume,
+    interpolation: str = "linear",
+    inverse: bool = False,
+    background: float | None = None,
+) -> Volume:
+    """The volume on the grid of ``reference``: what ``istn apply`` does, in memory.
+
+    Args:
+        interpolation: one of ``IMAGES``, or ``label`` for label maps (linear, of each label by itself).
+        background: None for the darkest value; label maps have 0 outside with ``label``.
+
+    Raises:
+        InputError: an unknown interpolation, or dimensions that do not fit.
+    """
+    known = (*IMAGES, "label")
+    if interpolation not in known:
+        raise InputError("Interpolation", "it is unknown", " or ".join(known), repr(interpolation))
+    for what, grid in ((f"Image '{volume.name}'", volume.grid), (f"Reference '{reference.name}'", reference.grid)):
+        if grid.ndim != transform.GetDimension():
+            expected, todo = f"{transform.GetDimension()}-D", "Give images of the transform's dimension"
+            raise InputError(what, "it does not fit the transform", expected, f"{grid.ndim}-D", todo)
+    image = to_sitk(volume)
+    mapping = pull(transform, reference.grid)[0] if inverse else transform
+    if interpolation == "label":
+        return from_sitk(resample_labels(image, mapping, reference.grid, "linear"), volume.name)
+    value = darkest(image) if background is None else background
+    return from_sitk(resample(image, mapping, reference.grid, IMAGES[interpolation], value), volume.name)
+
+
 def darkest(image: sitk.Image) -> float:
     """The least value of an image: what is around the body in most of them (air in CT is not 0)."""
     return float(sitk.GetArrayViewFromImage(image).min())
 
 
-def read_any_image(path: Path, who: str) -> sitk.Image:
-    """Read a 2-D or 3-D image of any pixel type but complex numbers.
+def image_header(path: Path, who: str) -> sitk.ImageFileReader:
+    """The header of a complete image file, its voxels not yet read.
 
     Raises:
-        InputError: no such file, damaged, a series, or complex numbers.
+        InputError: no such file, damaged, or of an unknown kind.
     """
-    name = existing_file(path, who)
-    check_nifti(name, who)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(existing_file(path, who))
+    reader.SetImageIO(check_file(Path(path), who).reader)
     try:
-        image = sitk.ReadImage(name)
+        reader.ReadImageInformation()
     except RuntimeError as error:
         todo = "Check that the file is complete and its format is supported"
         raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
-    if image.GetDimension() not in (2, 3) or "complex" in image.GetPixelIDTypeAsString():
-        got = f"{image.GetDimension()}-D, {image.GetPixelIDTypeAsString()}"
+    return reader
+
+
+def read_any_image(path: Path, who: str) -> tuple[sitk.Image, tuple[str, ...]]:
+    """Read a 2-D or 3-D image of any pixel type but complex numbers; with what a user should know of it.
+
+    Raises:
+        InputError: as :func:`read_image` for one channel; damaged, a series, or complex numbers.
+    """
+    reader = image_header(path, who)
+    if reader.GetNumberOfComponents() == 1:
+        volume = read_image(path)
+        return to_sitk(volume), volume.warnings
+    if reader.GetDimension() not in (2, 3):
+        got = f"{reader.GetDimension()}-D, {sitk.GetPixelIDValueAsString(reader.GetPixelID())}"
         raise InputError(who, "it cannot be carried", "a 2-D or 3-D image", got, "Extract one volume of the series")
-    return image
+    return reader.Execute(), ()
 
 
 def write_any_image(path: Path, image: sitk.Image) -> None:
@@ -128,7 +173,8 @@ def write_any_image(path: Path, image: sitk.Image) -> None:
     who = f"Output image '{path}'"
 
     def write(name: str) -> None:
-        sitk.WriteImage(image, name, useCompression=True)
+        with quiet_libraries():
+            sitk.WriteImage(image, name, useCompression=True)
         back = sitk.ImageFileReader()
         back.SetFileName(name)
         back.ReadImageInformation()
@@ -139,7 +185,7 @@ def write_any_image(path: Path, image: sitk.Image) -> None:
             got += f" of {sitk.GetPixelIDValueAsString(kept[1])}"
             raise InputError(who, "the format cannot hold this image", expected, got, todo)
 
-    write_atomically(path, write, who)
+    write_atomically(path, write, who, check_written)
 
 
 def _real_type(image: sitk.Image) -> int:

@@ -12,50 +12,18 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from . import apply
-from .files import existing_file, one_line
+from .apply_options import ApplyOptions, Item
+from .images import read_image
 from .inverse import Solved, mapped
-from .mapping import read_mapping
+from .mapping import grid_of, read_mapping
 from .outputs import all_or_nothing, check_distinct, check_writable
 from .shapes import read_shape, write_shape
 
-KINDS = ("image", "labels", "points", "surface")
 PULLED = ("image", "labels")
 WITHOUT_PLACE = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")  # formats that keep neither origin nor direction
 PROBE_VOXELS = 4
 CORNERS = 5  # points along each axis of the reference that are looked up in the transform's domain
 FOUND_MM = 0.01  # error up to which an inverse point counts as found
-
-
-@dataclass(frozen=True)
-class ApplyOptions:
-    """What is applied, and how.
-
-    Attributes:
-        transform: one or several files, see :func:`read_mapping`.
-        reference: the image whose grid images and label maps get (fixed; with ``inverse`` moving).
-        inverse: carry what belongs to the fixed image to the moving one.
-        interpolation: of images: one of ``apply.IMAGES``.
-        label_interpolation: of label maps: one of ``apply.LABELS``.
-        background: value of images where there is nothing; None for each image's darkest. Label maps get 0.
-        space: LPS or RAS, the frame of point files and surfaces that do not say it.
-    """
-
-    transform: tuple[str, ...]
-    reference: Path | None = None
-    inverse: bool = False
-    interpolation: str = "linear"
-    label_interpolation: str = "nearest"
-    background: float | None = None
-    space: str | None = None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One file: ``kind`` is one of ``KINDS``."""
-
-    kind: str
-    source: Path
-    target: Path
 
 
 @dataclass(frozen=True)
@@ -99,23 +67,20 @@ def _reference(items: list[Item], options: ApplyOptions, n: int) -> Grid | None:
     if options.reference is None:
         todo = f"Give the {role} image with --reference"
         raise InputError("Reference", "images need a grid to be resampled on", f"the {role} image", "none", todo)
-    reader = _information(options.reference, f"Reference '{options.reference.name}'", n)
-    direction = tuple(tuple(row) for row in np.reshape(reader.GetDirection(), (n, n)).tolist())
-    return Grid(reader.GetSize(), reader.GetSpacing(), reader.GetOrigin(), direction)
+    who = f"Reference '{options.reference.name}'"
+    if _information(options.reference, who, n).GetNumberOfComponents() == 1:
+        return read_image(options.reference).grid
+    return grid_of(apply.read_any_image(options.reference, who)[0])
 
 
 def _information(path: Path, who: str, n: int) -> sitk.ImageFileReader:
-    """An image's header."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(existing_file(path, who))
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError as error:
-        todo = "Check that the file is complete and its format is supported"
-        raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
-    if reader.GetDimension() != n:
+    """An image's header, if it is of the transform's dimension (a fourth axis of one voxel is none)."""
+    reader = apply.image_header(path, who)
+    size = reader.GetSize()
+    dimension = 3 if len(size) == 4 and size[3] == 1 else len(size)
+    if dimension != n:
         todo = "Give images of the transform's dimension"
-        raise InputError(who, "it does not fit the transform", f"{n}-D", f"{reader.GetDimension()}-D", todo)
+        raise InputError(who, "it does not fit the transform", f"{n}-D", f"{dimension}-D", todo)
     return reader
 
 
@@ -204,12 +169,12 @@ def _apply(item: Item, options: ApplyOptions, transform, pulled: _Pulled | None,
         solved = apply.carry_points(transform, shape.points, options.inverse)
         write_shape(target, shape, solved.points)
         return _notes(solved, "points")
-    image = apply.read_any_image(item.source, f"Image '{item.source.name}'")
+    image, warnings = apply.read_any_image(item.source, f"Image '{item.source.name}'")
     apply.write_any_image(target, _resampled(item, image, options, pulled))
     somewhere = any(pulled.grid.origin) or not np.array_equal(pulled.grid.direction, np.eye(pulled.grid.ndim))
     lost = somewhere and item.target.suffix.lower() in WITHOUT_PLACE
     note = f"note: {item.target.suffix} keeps neither origin nor direction of the reference image"
-    return (*pulled.notes, note) if lost else pulled.notes
+    return (*(f"warning: {text}" for text in warnings), *pulled.notes, *([note] if lost else []))
 
 
 def _resampled(item: Item, image: sitk.Image, options: ApplyOptions, pulled: _Pulled) -> sitk.Image:

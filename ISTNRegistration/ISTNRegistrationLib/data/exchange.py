@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.transform import SpatialTransform
-from .files import write_atomically
+from .images import write_sitk
 from .inverse import Inverse, inverse, inverse_field
 from .mapping import FIELDS, check_finite, matrix_transform
 from .transforms import to_sitk_transform, write_itk
@@ -37,7 +37,7 @@ def write_field(path, transform: SpatialTransform, grid: Grid) -> None:
     check_finite(whole, who)
     axes = np.ravel(grid.direction).tolist()
     field = sitk.TransformToDisplacementField(whole, sitk.sitkVectorFloat32, grid.size, grid.origin, grid.spacing, axes)
-    write_atomically(path, lambda name: sitk.WriteImage(field, name, useCompression=True), who)
+    write_sitk(path, field, who)
 
 
 def write_linear(path, transform: SpatialTransform) -> None:
@@ -70,7 +70,7 @@ def write_inverse(path, transform: SpatialTransform, fixed: Grid, moving: Grid) 
         return found
     found = inverse_field(whole, fixed, moving)
     field = sitk.Cast(found.transform.GetDisplacementField(), sitk.sitkVectorFloat32)
-    write_atomically(path, lambda name: sitk.WriteImage(field, name, useCompression=True), who)
+    write_sitk(path, field, who)
     return found
 
 

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from ..core.errors import InputError
 from .files import one_line, read_text, write_atomically
-from .table import parse
+from .lists import parse
 
 
 class Journal:

@@ -18,7 +18,7 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import Grid
 from .files import existing_file, one_line
-from .nifti import check_nifti
+from .formats import check_file
 
 FIELDS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 BY_NITRANSFORMS = (".lta", ".x5")
@@ -149,7 +149,7 @@ def read_itk(name: str, who: str) -> sitk.Transform:
 
 @contextmanager
 def _lower_case(name: str) -> Iterator[str]:
-    """A name by which ITK reads a file; it knows most extensions in lower case only, so other files are copied."""
+    """A name by which ITK reads a transform; it knows extensions in lower case only, so other files are copied."""
     if Path(name).suffix == Path(name).suffix.lower():
         yield name
         return
@@ -158,11 +158,9 @@ def _lower_case(name: str) -> Iterator[str]:
 
 
 def _read_field(name: str, who: str) -> sitk.Transform:
-    check_nifti(name, who)
     expected, todo = "one displacement vector per voxel", "Give a displacement field in ITK's convention (LPS mm)"
     try:
-        with _lower_case(name) as readable:
-            image = sitk.ReadImage(readable)
+        image = sitk.ReadImage(name, imageIO=check_file(Path(name), who).reader)
     except RuntimeError as error:
         raise InputError(who, "it cannot be read", expected, one_line(error), todo) from error
     n, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()

@@ -13,6 +13,7 @@ import torch
 from ..core.augment import AugmentConfig, Augmenter
 from ..core.config import ModelConfig
 from ..core.grid import Grid
+from ..core.pose import Constellation, constellation
 from ..core.synthesis import SynthesisConfig, Synthesizer
 from .cache import cache_grid, scan_key
 
@@ -67,9 +68,16 @@ class CachedPairs:
 
     def channel_energies(self) -> torch.Tensor:
         """Mean square of each channel over the training scans, (C,)."""
+        return torch.stack([soi[0].flatten(1).square().mean(dim=1) for soi in self._training_maps()]).mean(dim=0)
+
+    def constellations(self) -> list[Constellation]:
+        """Where each training scan's structures are, in the frame of the networks' grid."""
+        return [constellation(soi, self.augment.target) for soi in self._training_maps()]
+
+    def _training_maps(self) -> Iterator[torch.Tensor]:
+        """Structure maps (1, C, ...) of the training scans, each once, not augmented."""
         keys = {key for pair in self.pairs.get("train", ()) for key in pair} or {key for key, _ in self.people["train"]}
-        maps = (self._plain(key)[1] for key in sorted(keys))
-        return torch.stack([soi[0].flatten(1).square().mean(dim=1) for soi in maps]).mean(dim=0)
+        return (self._plain(key)[1] for key in sorted(keys))
 
     def validation_pairs(self) -> Iterator[dict[str, torch.Tensor]]:
         """Pairs of the validation split, not augmented."""
@@ -88,8 +96,8 @@ class CachedPairs:
             return self.augment(*self._read(key), rng)
         if "image" not in self.file["scans"][key] or rng.random() >= self.synthesizer.config.real:
             return self.synthesizer(*self._labels(key), rng, step)
-        image, soi = self.augment(*self._read(key), rng)
-        return self.synthesizer.recolor(image, rng), soi
+        image, soi = self._read(key)
+        return self.augment(self.synthesizer.recolor(image, rng), soi, rng)
 
     def _plain(self, key: str) -> tuple[torch.Tensor, torch.Tensor]:
         """An image and its map, not augmented: the scan itself where there is one."""

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
@@ -20,9 +20,9 @@ from ..core.errors import InputError
 from ..core.options import INITIALS, RegisterOptions
 from .files import existing_file
 from .images import read_image, read_labels
+from .lists import listed_path, read_table
 from .markups import read_markups
 from .run import Request, Side
-from .table import read_table
 
 NEEDED = ("fixed", "moving")
 ROLES = ("mask", "labels", "landmarks")
@@ -98,7 +98,7 @@ class PairReader:
 
     def _files(self, pair: PairFiles, role: str) -> dict[str, Path]:
         names = {"image": getattr(pair, role)} | {key: getattr(pair, f"{role}_{key}") for key in ROLES}
-        return {key: self._base / _portable(name) for key, name in names.items() if name}
+        return {key: listed_path(self._base, name) for key, name in names.items() if name}
 
     def _side(self, pair: PairFiles, role: str) -> Side:
         files = self._files(pair, role)
@@ -121,7 +121,7 @@ class PairReader:
 
 def initial_of(text: str, base: Path) -> str | Path:
     """A name, or a file relative to ``base``."""
-    return text if text in INITIALS else base / _portable(text)
+    return text if text in INITIALS else listed_path(base, text)
 
 
 def initial_version(initial) -> str | list:
@@ -166,11 +166,5 @@ def _landmarks(path: Path, ndim: int) -> np.ndarray:
     return read_markups(path)[0][:, :ndim]
 
 
-def _portable(name: str) -> Path:
-    """A path written on any system."""
-    path = Path(name)
-    return path if path.is_absolute() else Path(name.replace("\\", "/"))
-
-
 def _stem(name: str) -> str:
-    return _portable(name).name.split(".")[0]
+    return PureWindowsPath(name).name.split(".")[0]  # it knows both separators

@@ -155,7 +155,8 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     fixed, moving = request.fixed.image, request.moving.image
     facts = [ImageFacts(image.grid, float(image.array.min())) for image in (fixed, moving)]
     same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
-    return tuple(warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
+    read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
+    return (*read, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
 
 
 def _notes(result: RegistrationResult) -> tuple[str, ...]:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from .apply_options import SPACES
 from .files import read_text, write_atomically
 from .surface_files import SURFACES, read_surface
 
 POINTS = (".csv", ".json", ".fcsv")
-SPACES = ("LPS", "RAS")
 MOVABLE = ("Fiducial", "Line", "Angle", "Curve", "ClosedCurve")
 COLUMNS = {"xyz": None, "lps": "LPS", "ras": "RAS"}  # what the names of the columns say about the frame
 OLD_NAMES = {"0": "RAS", "1": "LPS"}  # of .fcsv

@@ -8,13 +8,15 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.errors import InputError
+from ..core.files import check_space
 from ..core.transform import BSplineField, SpatialTransform
-from .files import existing_file, write_atomically
+from .files import existing_file, quiet_libraries, write_atomically
 from .mapping import check_finite, grid_of, leaves, matrix_transform, read_itk
 
 EXTENSIONS = (".h5", ".tfm", ".txt")
 CUBIC = 3
 MAX_CONDITION = 1e6  # ratio of the largest to the smallest stretch beyond which a matrix maps a volume onto a plane
+BYTES_AROUND = 1 << 15  # of an HDF5 file besides its numbers
 
 
 def write_transform(path, transform: SpatialTransform) -> None:
@@ -38,7 +40,21 @@ def write_itk(path, transform: sitk.Transform, who: str) -> None:
         InputError: a number is NaN or infinite, or the place cannot be written to.
     """
     check_finite(transform, who)
-    write_atomically(path, lambda name: sitk.WriteTransform(transform, name), who)
+
+    numbers = transform.GetNumberOfFixedParameters() + transform.GetNumberOfParameters()
+
+    def write(name: str) -> None:
+        check_space(name, BYTES_AROUND + 8 * numbers)
+        with quiet_libraries():
+            sitk.WriteTransform(transform, name)
+
+    def check(name: str) -> None:
+        with quiet_libraries():
+            back = sitk.ReadTransform(name)
+        if not np.array_equal(back.GetParameters(), transform.GetParameters()):
+            raise OSError("the file is not whole, is the disk full?")
+
+    write_atomically(path, write, who, check)
 
 
 def read_transform(path) -> SpatialTransform:

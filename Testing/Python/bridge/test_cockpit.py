@@ -125,6 +125,14 @@ def test_the_heatmap_s_legend_is_in_its_view_alone(cockpit):
     assert [view for view in VIEWS if legend.IsDisplayableInView(f"vtkMRMLSliceNode{view}")] == ["ISTNHeat"]
 
 
+def test_the_heatmap_s_legend_is_drawn_beside_it(cockpit):
+    cockpit.show(Look(outlines=False))
+    drawn = cockpit.views["ISTNHeat"].picture().astype(int)
+    for legend in cockpit.legends:
+        legend.SetVisibility(False)
+    assert np.abs(drawn - cockpit.views["ISTNHeat"].picture()).max() > 60
+
+
 def test_a_legend_is_hidden_from_selectors_and_files(scene, result):
     legend = smallLegend(heatmapNode(scene, Volume(result.fixed_map.array[0], result.fixed_map.grid), "F'"), "", [])
     assert legend.GetHideFromEditors() and not legend.GetSaveWithScene()

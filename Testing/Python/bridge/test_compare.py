@@ -5,7 +5,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builders import make_grid
-from ISTNRegistrationLib.bridge.compare import checkered, matched, middleOfStructures, wiped, worstPlace
+from ISTNRegistrationLib.bridge.compare import (
+    GREEN,
+    checkered,
+    matched,
+    middleOfStructures,
+    tintedCopy,
+    wiped,
+    worstPlace,
+)
+from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
 from ISTNRegistrationLib.core.volume import Volume
 
 SIDES = {"Axial": 0, "Coronal": 0, "Sagittal": 1}  # LPS axis from the left of the screen to its right
@@ -40,6 +49,20 @@ def test_gray_values_of_the_other_image_are_scaled_to_the_fixed_one():
     random = np.random.default_rng(0).uniform(size=grid.shape).astype(np.float32)
     other = matched(Volume(10 + 5 * random, grid), Volume(-100 + 900 * random, grid))
     np.testing.assert_allclose(other.array, 10 + 5 * random, atol=0.05)
+
+
+def test_a_tinted_copy_spans_air_to_tissue_unless_the_user_has_chosen_a_window(scene):
+    grid = make_grid(3, "LPS")
+    array = np.linspace(-1000, 400, int(np.prod(grid.shape))).reshape(grid.shape)
+    node = nodeFromVolume(scene, Volume(array, grid), "ct")
+    auto = tintedCopy(scene, node, GREEN, "auto").GetDisplayNode()
+    assert auto.GetWindowLevelMin() == pytest.approx(-1000, abs=1)
+    assert auto.GetWindowLevelMax() == pytest.approx(-1000 + 1.15 * 1393, abs=5)
+    node.GetDisplayNode().AutoWindowLevelOff()
+    node.GetDisplayNode().SetWindowLevelMinMax(-50, 150)
+    chosen = tintedCopy(scene, node, GREEN, "chosen").GetDisplayNode()
+    assert (chosen.GetWindowLevelMin(), chosen.GetWindowLevelMax()) == (-50, 150)
+    assert node.GetDisplayNode().GetColorNodeID() == "vtkMRMLColorTableNodeGrey" != chosen.GetColorNodeID()
 
 
 def result(grid, seen, wrong):

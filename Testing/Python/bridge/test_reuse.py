@@ -29,6 +29,9 @@ def test_the_second_run_fills_the_nodes_of_the_first_with_its_own_maps(scene, pa
     shown = volumeFromNode(second.heatmaps["warped"])
     np.testing.assert_array_equal(shown.array, expected.array)
     np.testing.assert_allclose(shown.grid.matrix, expected.grid.matrix, atol=1e-9)
+    moving, carried = volumeFromNode(second.heatmaps["moving"]).grid, second.result.moving_map.grid
+    assert np.abs(carried.matrix - first.result.moving_map.grid.matrix).max() > 1
+    np.testing.assert_allclose(moving.matrix, carried.matrix, atol=1e-9)
     assert second.heatmaps["warped"].GetName() == "mine"
     assert len(node_ids(scene)) == count + 3  # a transform, a volume and its display
 

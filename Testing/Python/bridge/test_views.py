@@ -33,8 +33,9 @@ KEYS = (
 
 
 def layers(scene):
-    """All that a user sees and has chosen in the views, by their names."""
-    return {n.GetLayoutName(): [getattr(n, f"Get{key}")() for key in KEYS] for n in compositeNodes(scene)}
+    """All that a user sees and has chosen in the own views, by their names."""
+    own = [node for node in compositeNodes(scene) if node.GetLayoutName() in ("Red", "Green", "Yellow")]
+    return {node.GetLayoutName(): [getattr(node, f"Get{key}")() for key in KEYS] for node in own}
 
 
 def volume(scene, name):
@@ -59,6 +60,7 @@ def views(scene):
     for view in made:
         view.composite.SetLinkedControl(True)
         view.composite.SetHotLinkedControl(True)
+    made[0].selectors = [s for controller in controllers for s in controller.selectors.values()]
     yield made
     logic.SetMRMLScene(None)
     for controller, view in zip(controllers, made, strict=True):
@@ -111,11 +113,17 @@ def test_removing_what_one_view_shows_changes_no_other_view(scene, views):
     assert layers(scene)["Red"][:2] == [None, None] and layers(scene)["Red"][2:] == before["Red"][2:]
 
 
+def test_a_hidden_node_is_in_no_selector(scene, views):
+    helper, shown = addHidden(scene, "vtkMRMLScalarVolumeNode", "helper"), volume(scene, "shown")
+    listed = {node.GetID() for selector in views[0].selectors for node in selector._nodes()}
+    assert shown.GetID() in listed and helper.GetID() not in listed
+
+
 def test_showing_says_whether_the_views_should_be_fitted(scene, views):
     first, second = volume(scene, "first"), volume(scene, "second")
     assert showVolumes(scene, usersViews(scene), first)
     assert not showVolumes(scene, usersViews(scene), first, second, 0.4)
-    assert all(n.GetForegroundOpacity() == 0.4 and n.GetLinkedControl() for n in usersViews(scene))
+    assert all(v.composite.GetForegroundOpacity() == 0.4 and v.composite.GetLinkedControl() for v in views)
 
 
 def test_the_cockpit_s_views_are_not_the_user_s(scene, views):

@@ -168,7 +168,7 @@ def test_a_format_that_cannot_hold_the_image_is_refused(tmp_path, extension, dty
     path = tmp_path / f"i{extension}"
     if FORMATS[extension, dtype, ndim]:
         apply.write_any_image(path, image)
-        back = apply.read_any_image(path, "Image")
+        back, _ = apply.read_any_image(path, "Image")
         assert back.GetPixelID() == image.GetPixelID()
         assert np.array_equal(sitk.GetArrayFromImage(back), sitk.GetArrayFromImage(image))
     else:

@@ -149,7 +149,7 @@ def test_only_a_scan_that_has_changed_is_prepared_again(tmp_path, monkeypatch):
     before, write, written = datasets(path, 1), cache._write_scan, []
     subject(tmp_path, "a", 2, 5.0)
     assert any("a.nii.gz has changed" in found for found in changes(path, study, config))
-    monkeypatch.setattr(cache, "_write_scan", lambda group, scan, _: (written.append(scan), write(group, scan, _)))
+    monkeypatch.setattr(cache, "_write_scan", lambda group, scan, *_: (written.append(scan), write(group, scan, *_)))
     prepare(study, config, path)
     assert written == [study.scans[0]] and changes(path, study, config) == []
     after = datasets(path, 1)

@@ -87,9 +87,11 @@ def test_the_inverse_transform_takes_points_back_and_knows_its_error(ndim, orien
 
 def test_smaller_voxels_make_a_better_inverse():
     grid = builders.make_grid(2)
-    fine = Grid.centered(grid.center, [4 * s for s in grid.size], [s / 4 for s in grid.spacing])
-    transform = to_sitk_transform(builders.random_transform(grid))
-    assert inverse(transform, fine).mean < inverse(transform, grid).mean / 8
+    fine, coarse = (Grid.centered(grid.center, (int(28 / h) + 1,) * 2, (h, h)) for h in (1.0, 4.0))
+    transform = to_sitk_transform(builders.random_transform(grid))  # control points every 6 mm
+    assert inverse(transform, fine).mean < inverse(transform, coarse).mean / 4
+    spacing = leaves(inverse(transform, fine).transform)[0].GetDisplacementField().GetSpacing()
+    assert np.allclose(spacing, 1.2)
 
 
 def test_the_inverse_of_a_composite_is_linear_part_then_field():
