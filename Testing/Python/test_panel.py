@@ -2,12 +2,15 @@
 
 import dataclasses
 import time
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from harness.panel import asked, module, open_panel, pick_bspline  # noqa: E402
+from ISTNRegistrationLib.app.batch_table import Line  # noqa: E402
 from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
 from ISTNRegistrationLib.app.parameters import INITIALS, OWN_PRESET  # noqa: E402
 
@@ -196,6 +199,39 @@ def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
     assert choices() == before and before["opacity"] == 0.25 and before["makeInverse"]
     assert ready.ui.opacitySlider.value == 0.25 and ready.ui.fixedSelector.currentNode().GetName() == "fixed"
+
+
+def test_the_panel_fits_380_pixels_and_so_does_what_its_tables_show(ready, scene, tmp_path):
+    panel = ready.parent
+    pick_bspline(ready.ui)
+    ready.ui.applyButton.click()
+    assert panel.minimumSizeHint().width() <= 380
+    table = ready.batchTab.table
+    table.fill(["sub-01 to sub-02", "sub-01 to sub-03"])
+    table.show(0, Line("done", "green", 0.512, 0.834, 0.791, 12, 23.4))
+    table.show(1, Line("failed", message="Image 'sub-03/T1w.nii.gz': it cannot be read. Expected an image; got text."))
+    panel.resize(380, 900)
+    panel.show()
+    for tab, widget in ((ready.ui.judgeTab, ready.ui.qualityTable), (ready.ui.batchTab, ready.batchTab.ui.batchTable)):
+        ready.ui.tabs.setCurrentWidget(tab)
+        slicer.app.processEvents()
+        assert panel.width == 380 and widget.horizontalScrollBar().maximum == 0
+        assert all(widget.columnWidth(column) > 20 for column in range(widget.columnCount))
+    panel.hide()
+
+
+def test_every_mrml_widget_of_the_panel_is_handed_the_scene_by_its_ui_file():
+    for path in sorted(Path(module.__file__).parent.glob("Resources/UI/*.ui")):
+        tree = ElementTree.parse(path)
+        widgets = {w.get("name") for w in tree.iter("widget") if w.get("class", "").startswith(("qMRML", "qSlicer"))}
+        handed = {
+            connection.findtext("receiver")
+            for connection in tree.iter("connection")
+            if connection.findtext("signal") == "mrmlSceneChanged(vtkMRMLScene*)"
+            and connection.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"
+            and connection.findtext("sender") == path.stem
+        }
+        assert widgets - {path.stem} == handed, path.name
 
 
 def test_a_panel_without_a_parent_is_a_window_of_its_own(scene, pair, tmp_path):

@@ -82,7 +82,9 @@ class BatchTable:
             _number(line.seconds, 1),
         ]
         hasNumbers = any(numbers)
-        self._table.setSpan(row, NUMBERS, 1, 1 if hasNumbers else len(numbers))
+        span = 1 if hasNumbers else len(numbers)
+        if span != self._table.columnSpan(row, NUMBERS):
+            self._table.setSpan(row, NUMBERS, 1, span)
         for column, text in enumerate(numbers if hasNumbers else [line.message], start=NUMBERS):
             self._set(row, column, text, line.message)
         self._table.resizeRowToContents(row)

@@ -39,7 +39,6 @@ class TrainingTab:
         self.ui.dataFolderButton.connect("clicked(bool)", self.onDataFolder)
         self.ui.exportSceneButton.connect("clicked(bool)", self.onExportScene)
         self.ui.writeConfigButton.connect("clicked(bool)", self.onWriteConfig)
-        self.ui.outputFolderButton.connect("clicked(bool)", self.onOutputFolder)
         self.ui.startTrainingButton.connect("clicked(bool)", self.onStart)
         self.ui.stopTrainingButton.connect("clicked(bool)", self.onStop)
         for name in ("subjectsPathLineEdit", "configPathLineEdit", "trainingOutputPathLineEdit"):
@@ -121,12 +120,6 @@ class TrainingTab:
             controlSpacing=ui.controlSpacingSpinBox.value,
             steps=ui.stepsSpinBox.value,
         )
-
-    def onOutputFolder(self) -> None:
-        """Pick the folder of the run."""
-        folder = qt.QFileDialog.getExistingDirectory(None, _("Output folder"))
-        if folder:
-            self.ui.trainingOutputPathLineEdit.currentPath = folder
 
     def onStart(self) -> None:
         """Start, or go on with, the training."""
