@@ -152,7 +152,7 @@ def test_colour(name, refused, tmp_path):
 
 def test_a_file_that_is_missing_truncated_or_no_image(given, refused, tmp_path):
     refused("'nowhere.nii': there is no such file", fixed=tmp_path / "nowhere.nii")
-    refused("'in': there is no such file", fixed=tmp_path / "in")
+    refused("'in': it is a folder", fixed=tmp_path / "in")
     cut = tmp_path / "in" / "cut.nii.gz"
     cut.write_bytes(given["fixed"].read_bytes()[:5000])
     refused("'cut.nii.gz': it cannot be read", fixed=cut)

@@ -13,7 +13,7 @@ from ..core.files import one_line, write_atomically  # noqa: F401  (the one writ
 
 STDERR = 2
 LARGEST_TEXT = 256 << 20
-FOLDER = "Give a file; a DICOM series is loaded and saved in Slicer first, or converted with dcm2niix"
+FOLDER = "Give a file (a DICOM series: load and save it in Slicer, or convert it with dcm2niix)"
 
 
 def existing_file(path, who: str) -> str:

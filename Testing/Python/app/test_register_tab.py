@@ -17,7 +17,7 @@ def test_a_click_registers_and_shows_the_result(ready, pair):
     ui = ready.ui
     assert ui.statusLabel.text.startswith("Done in") and ui.tabs.currentWidget() is ui.judgeTab
     assert slicer.util.getNode("moving to fixed").IsLinear()
-    assert ui.qualityTable.rowCount == 3 and ui.qualityTable.columnCount == len(HEADINGS)
+    assert ui.qualityTable.columnCount == 3 and 3 < ui.qualityTable.rowCount < len(HEADINGS)
     assert ui.reasonLabel.text and not ui.lossPlotLabel.pixmap.isNull()
     assert not [n for n in node_ids(slicer.mrmlScene) if "preview" in slicer.mrmlScene.GetNodeByID(n).GetName()]
 

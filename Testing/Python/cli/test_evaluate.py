@@ -148,7 +148,7 @@ def test_a_pair_that_fails_is_named_and_skipped(given, tmp_path, capsys):
     "text, complaint",
     [
         (None, "no such file"),
-        (b"\xff\xfe\x00PNG", "cannot be read"),
+        (b"\xff\xfe\x00PNG", "columns are missing"),
         (b"", "columns are missing"),
         (b"fixed,moving\na,b\n", "columns are missing"),
         (b"fixed,moving,fixed_soi,moving_soi\n", "no rows"),

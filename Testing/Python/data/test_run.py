@@ -136,7 +136,7 @@ def test_the_same_image_twice_and_a_ct_are_warned_of(checkpoint):
 
 
 def test_a_label_map_of_another_dimension_is_named(checkpoint):
-    flat = Volume(np.ones((16, 16), np.uint8), make_grid(2), "flat")
+    flat = Volume(np.ones(make_grid(2).shape, np.uint8), make_grid(2), "flat")
     with pytest.raises(InputError, match="Labels 'flat': wrong dimension"):
         run(request(checkpoint, Side(image(), labels=flat)))
 
