@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..data.cache import summary
-from .train import read_config
-from .training_data import ready_cache
+from .train import config_cache, read_config
 
 
 def add_parser(commands) -> None:
@@ -22,5 +21,6 @@ def add_parser(commands) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the file, or bring it up to date, and say what is in it."""
     config = read_config(args.config)
-    path = ready_cache(replace(config.data, cache=""), config.model, args.config.parent, args.output)
+    config = replace(config, data=replace(config.data, cache=""))
+    path = config_cache(config, args.config.parent, args.output)
     print(summary(path))

@@ -1,18 +1,33 @@
-"""istn synthesize: pairs of the toy (vessel trees on a box): labels, landmarks, centre lines, known transforms."""
+"""istn synthesize: pairs of the toy (vessel trees on a box), or, with --from, images painted from your label maps.
+
+Toy: labels, landmarks, centre lines, known transforms. Painted: what `istn train` makes of label maps with the table
+[synthesis], an image and the labels of its structures each, to look at and to test with.
+"""
 
 from __future__ import annotations
 
 import argparse
-import csv
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import torch
 from tqdm import tqdm
 
+from ..core.config import GridConfig
+from ..core.errors import InputError
+from ..core.files import write_text
+from ..core.grid import Grid
+from ..core.synthesis import Synthesizer
+from ..core.volume import Volume
 from ..data.images import write_image
+from ..data.label_maps import read_paintable
 from ..data.markups import write_markups
+from ..data.outputs import make_folder
 from ..data.synthetic import SyntheticPair, SyntheticScan, synthetic_pair
 from ..data.transforms import write_transform
 from .numbers import whole
+from .train import RunConfig, read_config
 
 COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi", "split")
 VALIDATION_SHARE = 5  # every fifth pair
@@ -21,26 +36,35 @@ MOST = 1_000_000
 
 def add_parser(commands) -> None:
     """Add ``synthesize`` to the ``istn`` command."""
-    parser = commands.add_parser("synthesize", help="make toy pairs to train and test on", description=__doc__)
-    parser.add_argument("--output", required=True, type=Path, help="folder; pairs.csv in it is what istn train reads")
-    parser.add_argument("--count", type=whole(1, MOST), default=50, help="pairs")
-    parser.add_argument("--dimension", type=int, choices=(2, 3), default=2)
-    parser.add_argument("--size", type=whole(1, MOST), default=128, help="voxels a side, 1 mm each")
+    text = "make toy pairs, or images from label maps"
+    parser = commands.add_parser("synthesize", help=text, description=__doc__)
+    parser.add_argument("--output", required=True, type=Path, help="folder; of toy pairs also for pairs.csv")
+    parser.add_argument("--count", type=whole(1, MOST), default=50, help="pairs of the toy, images of each label map")
+    parser.add_argument("--dimension", type=int, choices=(2, 3), default=2, help="of the toy")
+    parser.add_argument("--size", type=whole(1, MOST), default=128, help="of the toy: voxels a side, 1 mm each")
     parser.add_argument("--seed", type=whole(0, MOST), default=0)
+    painted = parser.add_argument_group("images painted from label maps")
+    painted.add_argument("--from", dest="label_maps", nargs="+", type=Path, metavar="LABELMAP", help="label maps")
+    painted.add_argument("--config", type=Path, help="TOML file with a table [synthesis]")
+    painted.add_argument("--step", type=whole(0, MOST), help="of training: how harsh (default: the last)")
+    painted.add_argument("--whole", action="store_true", help="all of the label map, not only what the networks see")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write the pairs and their list."""
+    """Write the pairs and their list, or the images and their labels."""
+    if args.label_maps or args.config:
+        paint(args)
+        return
     synthetic_pair(args.seed, args.dimension, args.size)  # bad numbers are an error before anything is written
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output, "Output folder")
     rows = []
     for number in tqdm(range(args.count), unit="pair"):
         pair = synthetic_pair(args.seed + number, args.dimension, args.size)
         split = "val" if number % VALIDATION_SHARE == VALIDATION_SHARE - 1 else "train"
         rows.append([*write_pair(args.output, f"{number:04d}", pair), split])
-    with (args.output / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    lines = [",".join(map(str, row)) + "\n" for row in (COLUMNS, *rows)]
+    write_text(args.output / "pairs.csv", "".join(lines), f"List '{args.output / 'pairs.csv'}'")
 
 
 def write_pair(folder: Path, name: str, pair: SyntheticPair) -> list[str]:
@@ -57,3 +81,51 @@ def _write_scan(folder: Path, name: str, scan: SyntheticScan) -> tuple[str, str]
     write_markups(folder / f"{name}_landmarks.mrk.json", [("Fiducial", scan.landmarks)])
     write_markups(folder / f"{name}_centerlines.mrk.json", [("Curve", path) for path in scan.centerlines])
     return image, labels
+
+
+def paint(args: argparse.Namespace) -> None:
+    """Write ``--count`` images of each label map, and the labels of their structures.
+
+    Raises:
+        InputError: no label maps, no configuration with a table [synthesis], or a label map cannot be painted.
+    """
+    if not (args.label_maps and args.config):
+        expected, got = "--from and --config together", "one of them"
+        raise InputError("Synthesis", "something is missing", expected, got, "Give the label maps and a TOML file")
+    config = read_config(args.config)
+    if config.synthesis is None:
+        expected, got = "a table [synthesis]", f"none in {args.config.name}"
+        raise InputError("Configuration", "it does not say how to paint", expected, got)
+    make_folder(args.output, "Output folder")
+    for path in tqdm(args.label_maps, unit="map"):
+        _paint_map(path, config, args)
+
+
+def _paint_map(path: Path, config: RunConfig, args: argparse.Namespace) -> None:
+    array, source, middle = read_paintable(path, config.model)
+    model = replace(config.model, grid=_around(source)) if args.whole else config.model
+    synthesizer = Synthesizer(config.synthesis, config.augment, model)
+    labels = torch.from_numpy(array.astype(np.float32))[None, None]
+    step = config.synthesis.harsh_from if args.step is None else args.step
+    grid = Grid.centered(middle, model.grid.size, model.grid.spacing)
+    for number in range(args.count):
+        image, soi = synthesizer(labels, source, np.random.default_rng([args.seed, step, number]), step)
+        name = f"{path.name.split('.')[0]}_{number:04d}"
+        write_image(args.output / f"{name}.nii.gz", Volume(image[0, 0].numpy(), grid, name))
+        structures = _labels(soi[0].numpy(), model.channels)
+        write_image(args.output / f"{name}_labels.nii.gz", Volume(structures, grid, name))
+
+
+def _around(source: Grid) -> GridConfig:
+    """The smallest grid of the source's spacing that has its zero in the middle and covers it."""
+    ends = np.abs([source.origin, source.index_to_physical(np.asarray(source.size) - 1)]).max(axis=0)
+    size = 2 * np.ceil(ends / source.spacing).astype(int) + 1
+    return GridConfig(size=tuple(size.tolist()), spacing=source.spacing)
+
+
+def _labels(soi: np.ndarray, channels) -> np.ndarray:
+    """Label map of the maps (C, ...): in each channel's structure the channel's first label."""
+    result = np.zeros(soi.shape[1:], np.uint16)
+    for channel, found in zip(channels, soi, strict=True):
+        result[found > 0.5] = channel.labels[0]
+    return result

@@ -19,6 +19,7 @@ from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.config import ModelConfig, from_dict
 from ..core.errors import InputError
 from ..core.istn import ISTN
+from ..core.synthesis import SynthesisConfig
 from ..core.train import TrainConfig, Trainer, rank
 from ..data.files import read_text
 from ..data.pair_source import CachedPairs
@@ -37,11 +38,12 @@ else:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """The configuration file: [model], [data], [augment], [training], [card]."""
+    """The configuration file: [model], [data], [augment], [synthesis], [training], [card]."""
 
     model: ModelConfig
     data: DataConfig
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    synthesis: SynthesisConfig | None = None
     training: TrainConfig = field(default_factory=TrainConfig)
     card: CardConfig = field(default_factory=lambda: CardConfig())
 
@@ -92,15 +94,20 @@ def run(args: argparse.Namespace) -> None:
     saved = _read_state(state, config) if args.resume else None
     start = load_start(args.init, config.model) if args.init and not saved else None
     _make_folder(args.output)
-    cache = ready_cache(config.data, config.model, args.config.parent, args.output / "cache.h5")
+    cache = config_cache(config, args.config.parent, args.output / "cache.h5")
     with training_device(args.device) as device:
-        source = CachedPairs(cache, config.model, config.augment)
+        source = CachedPairs(cache, config.model, config.augment, config.synthesis)
         trainer = _trainer(config, device, start)
         if saved:
             with _unusable_state(state):
                 trainer.load_state(saved["trainer"])
         started_from = saved["init"] if saved else _name(start)
         _train(trainer, source, config, args.output, started_from)
+
+
+def config_cache(config: RunConfig, folder: Path, default: Path) -> Path:
+    """The cache of a configuration that lies in ``folder``, made or brought up to date."""
+    return ready_cache(config.data, config.model, folder, default, config.synthesis is not None)
 
 
 def _trainer(config: RunConfig, device: torch.device, start: Checkpoint | None) -> Trainer:

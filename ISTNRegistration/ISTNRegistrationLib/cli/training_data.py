@@ -16,7 +16,7 @@ MOST_NAMED = 3
 SECONDS_BETWEEN_LOOKS = 1.0
 
 
-def ready_cache(data: DataConfig, model: ModelConfig, folder: Path, default: Path) -> Path:
+def ready_cache(data: DataConfig, model: ModelConfig, folder: Path, default: Path, painted: bool = False) -> Path:
     """Path of the cache: prepared when missing, and again what has changed.
 
     Of the processes that torchrun starts on a machine, the first prepares; the others wait for it.
@@ -24,11 +24,12 @@ def ready_cache(data: DataConfig, model: ModelConfig, folder: Path, default: Pat
     Args:
         folder: of the configuration file.
         default: where the cache lies unless ``data.cache`` says so.
+        painted: images are synthesised from the label maps.
 
     Raises:
         InputError: a list, an image or its structures cannot be used, or the cache cannot be written.
     """
-    study = read_study(data, folder)
+    study = read_study(data, folder, painted)
     path = folder / data.cache if data.cache else default
     if os.environ.get("LOCAL_RANK", "0") == "0":
         bring_up_to_date(study, model, path)

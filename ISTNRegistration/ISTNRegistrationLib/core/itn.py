@@ -9,6 +9,8 @@ from torch import nn
 from .config import ModelConfig
 from .layers import conv, conv_transpose, crop_like
 
+UNTRAINED_BIAS = -4.0
+
 
 def build_itn(config: ModelConfig) -> nn.Module:
     """The ITN of the preset: images (N, 1, [D, ]H, W) to maps (N, channels, [D, ]H, W)."""
@@ -56,7 +58,7 @@ class UNet(nn.Module):
         self.grow = nn.ModuleList(conv_transpose(ndim, deep, skip) for deep, skip in pairs)
         self.up = nn.ModuleList(Block(ndim, 2 * skip, skip, 1) for _, skip in pairs)
         self.out = conv(ndim, widths[0], channels, kernel=1)
-        nn.init.constant_(self.out.bias, -4.0)  # structures are rare: start near their frequency
+        nn.init.constant_(self.out.bias, UNTRAINED_BIAS)  # structures are rare: start near their frequency
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Image (N, 1, ...) to map (N, channels, ...) in [0, 1]."""
@@ -68,6 +70,12 @@ class UNet(nn.Module):
         for grow, block, skip in zip(self.grow, self.up, features[-2::-1], strict=True):
             x = block(torch.cat([crop_like(grow(x), skip), skip], dim=1))
         return torch.sigmoid(self.out(x).float())
+
+    def start_at(self, frequencies: torch.Tensor) -> None:
+        """Begin with maps that show each channel's mean value (C,) everywhere; weights that were trained stay."""
+        with torch.no_grad():
+            if (self.out.bias == UNTRAINED_BIAS).all():
+                self.out.bias.copy_(torch.logit(frequencies, eps=1e-6))
 
 
 def with_position(image: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 Names: M, F images; M', F' maps; S_M, S_F structure maps; ∘T warped. All are (N, C, [D, ]H, W). With several channels
 the MSE is the weighted mean of the channels' (``ISTN.channel_weights``; 1 for one channel, as in the paper).
+Not of the paper: cross-entropy instead of MSE for the ITN of ISTN-e. Where a sigmoid is near 0, the MSE has no slope,
+so that small structures are long unseen; the cross-entropy has.
 """
 
 from __future__ import annotations
@@ -15,22 +17,31 @@ from .istn import ISTN
 from .layers import average_pool
 from .warp import sample
 
+_SMALLEST = 1e-6  # probability that the cross-entropy tells from 0
+
 
 class TrainingLosses(nn.Module):
     """:func:`training_losses` as a module: what DistributedDataParallel wraps. Each term is a mean over the samples."""
 
-    def __init__(self, model: ISTN, pyramid=()) -> None:
+    def __init__(self, model: ISTN, pyramid=(), itn_loss: str = "mse") -> None:
         super().__init__()
-        self.model, self.pyramid = model, pyramid
+        self.model, self.pyramid, self.itn_loss = model, pyramid, itn_loss
 
     def forward(self, batch: dict[str, torch.Tensor], with_stn: bool) -> dict[str, torch.Tensor]:
         """The loss terms of a batch."""
-        return training_losses(self.model, batch, with_stn, self.pyramid)
+        return training_losses(self.model, batch, with_stn, self.pyramid, self.itn_loss)
 
 
 def weighted_mse(first: torch.Tensor, second: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Mean over samples, voxels and channels of weight (C,) or (N, C) times squared difference (N, C, ...)."""
     return ((first - second).square().flatten(2).mean(dim=2) * weights).mean()
+
+
+def cross_entropy(maps: torch.Tensor, soi: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean over samples, voxels and channels of weight (C,) times the binary cross-entropy of maps in [0, 1]."""
+    p = maps.clamp(_SMALLEST, 1 - _SMALLEST)
+    terms = -(soi * p.log() + (1 - soi) * (1 - p).log())
+    return (terms.flatten(2).mean(dim=2) * weights).mean()
 
 
 def pyramid_mse(warped: torch.Tensor, fixed: torch.Tensor, weights: torch.Tensor, pyramid=()) -> torch.Tensor:
@@ -52,20 +63,22 @@ def _energy(maps: torch.Tensor) -> torch.Tensor:
     return maps.square().flatten(2).mean(dim=2)
 
 
-def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=()) -> dict[str, torch.Tensor]:
+def training_losses(
+    model: ISTN, batch: dict, with_stn: bool = True, pyramid=(), itn_loss: str = "mse"
+) -> dict[str, torch.Tensor]:
     """Loss terms of the model's method on a batch; their sum is what training minimises.
 
     ``batch`` has ``moving``, ``fixed`` (N, 1, ...) and ``moving_soi``, ``fixed_soi`` (N, channels, ...).
     STN-u: MSE(M∘T, F). STN-s: MSE(S_M∘T, S_F). ISTN-e: STN-s + MSE(M', S_M) + MSE(F', S_F) (1).
     ISTN-i: STN-s + MSE(M'∘T, S_F) + MSE(S_M∘T, F') (2). One sum of these per transform type of the model.
     ``with_stn=False`` trains the ITN alone: ISTN-e by its own terms, ISTN-i by (2) with T the identity.
-    ``pyramid``: see :func:`pyramid_mse`; empty is the paper.
+    ``pyramid``: see :func:`pyramid_mse`; empty is the paper. ``itn_loss``: of ``ITN_LOSSES``, for ISTN-e.
     """
     maps = model.maps(torch.cat([batch["moving"], batch["fixed"]])).float()
     terms = {}
     if model.config.method == "istn-e":
         soi = torch.cat([batch["moving_soi"], batch["fixed_soi"]])
-        terms["itn"] = 2 * weighted_mse(maps, soi, model.channel_weights)
+        terms["itn"] = 2 * ITN_LOSSES[itn_loss](maps, soi, model.channel_weights)
         if not with_stn:
             return terms
     moving_map, fixed_map = maps.chunk(2)
@@ -79,6 +92,9 @@ def training_losses(model: ISTN, batch: dict, with_stn: bool = True, pyramid=())
             bending = bending_energy(coefficients, model.config.bspline.spacing_mm)
             terms["bspline/bending"] = model.config.bspline.bending_weight * bending
     return terms
+
+
+ITN_LOSSES = {"mse": weighted_mse, "cross_entropy": cross_entropy}
 
 
 def _warp_terms(model: ISTN, batch: dict, maps: tuple, positions: torch.Tensor, pyramid) -> dict[str, torch.Tensor]:

@@ -14,11 +14,13 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import distributed, nn
+from torch.optim.swa_utils import AveragedModel
 
 from .errors import InputError
 from .istn import ISTN
-from .losses import TrainingLosses
-from .soi import soft_dice
+from .itn import UNet
+from .losses import ITN_LOSSES, TrainingLosses
+from .validation import Distance, mean, validation_scores
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class TrainConfig:
     multiplies it itself (see :func:`native_bfloat16`). During the first ``itn_first_steps`` an ISTN
     trains its ITN only: an STN that sees noise learns to shrink structures away. ``balance_channels`` weights the
     channels so that small structures count as much as large ones. ``pyramid``: see ``losses.pyramid_mse``.
+    ``itn_loss``: of ISTN-e's own terms, mse (the paper) or cross_entropy, which learns small structures sooner.
+    ``average``: the weights that are validated and kept are a moving average, each step counting 1 - ``average``
+    (less in the beginning; Polyak and Juditsky 1992); 0 keeps those of the last step.
     """
 
     steps: int = 2000
@@ -40,6 +45,8 @@ class TrainConfig:
     pyramid: tuple[int, ...] = (4, 8)
     validate_every: int = 250
     precision: str = "auto"
+    itn_loss: str = "mse"
+    average: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,21 +57,27 @@ class TrainConfig:
         if self.seed < 0 or min(self.pyramid, default=2) < 2:
             expected, got = "a seed from 0, pyramid factors from 2", f"seed {self.seed}, pyramid {self.pyramid}"
             raise InputError("Configuration table 'training'", "too small", expected, got)
-        if self.precision not in PRECISIONS:
-            who = "Configuration key 'training.precision'"
-            raise InputError(who, "unknown value", ", ".join(PRECISIONS), self.precision)
+        if not 0 <= self.average < 1:
+            who = "Configuration key 'training.average'"
+            raise InputError(who, "it cannot be used", "0 to less than 1", str(self.average))
+        for key, allowed in (("precision", PRECISIONS), ("itn_loss", tuple(ITN_LOSSES))):
+            if getattr(self, key) not in allowed:
+                who = f"Configuration key 'training.{key}'"
+                raise InputError(who, "unknown value", ", ".join(allowed), getattr(self, key))
 
 
 PRECISIONS = ("auto", "bfloat16", "float32")
 _KEPT = ("step", "seconds", "best_score", "best_step", "best_weights", "history")
-Distance = Callable[[np.ndarray, np.ndarray], float]  # of two masks of one shape on the networks' grid, mm
 
 
 class PairSource(Protocol):
     """Where training gets its pairs: batches of (N, 1, ...) images and (N, C, ...) structure maps."""
 
-    def random_pair(self, rng: np.random.Generator) -> dict[str, torch.Tensor]:
-        """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``."""
+    def random_pair(self, rng: np.random.Generator, step: int) -> dict[str, torch.Tensor]:
+        """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``.
+
+        ``step`` of the training: synthesised images grow harsher with it.
+        """
 
     def describe(self, rng: np.random.Generator) -> str:
         """Names of the two scans that :meth:`random_pair` would draw with this generator."""
@@ -85,7 +98,8 @@ class Trainer:
         self.best_score, self.best_step, self.best_weights, self.history = -1.0, 0, None, []
         device = model.cube.device.type
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16(device))
-        self.losses = _distributed(TrainingLosses(model, config.pyramid))
+        self.losses = _distributed(TrainingLosses(model, config.pyramid, config.itn_loss))
+        self.averaged = AveragedModel(model, multi_avg_fn=self._average) if config.average else None
 
     def run(
         self, source: PairSource, on_step: Callable[[Trainer, dict], None], distance: Distance | None = None
@@ -99,9 +113,10 @@ class Trainer:
             InputError: the grid is too small for the pyramid, a structure is in no scan, or a loss is not finite
                 (names the step and the pairs).
         """
-        self._check_pyramid()
-        if self.step == 0 and self.config.balance_channels and self.model.config.uses_itn:
-            self._balance_channels(source.channel_energies())
+        self._check_losses()
+        from_frequencies = self.config.balance_channels or self.config.itn_loss == "cross_entropy"
+        if self.step == 0 and self.model.config.uses_itn and from_frequencies:
+            self._know_channels(source.channel_energies())
         while self.step < self.config.steps:
             began = time.perf_counter()
             values = self._one_step(source)
@@ -113,22 +128,29 @@ class Trainer:
                 self.history.append({"step": self.step, **values})
             on_step(self, values)
 
-    def _check_pyramid(self) -> None:
+    def _check_losses(self) -> None:
+        if self.config.itn_loss == "cross_entropy" and not isinstance(self.model.itn, UNet):
+            expected, got = "maps in [0, 1]: an ISTN of the preset default", "other networks"
+            raise InputError("Configuration key 'training.itn_loss'", "it does not fit the networks", expected, got)
         largest, size = max(self.config.pyramid, default=1), min(self.model.config.grid.size)
         if largest > size:
             todo = "Leave out the largest factors"
             expected, got = f"factors up to {size}, the grid's shortest side", str(largest)
             raise InputError("Configuration key 'training.pyramid'", "the grid is too small", expected, got, todo)
 
-    def _balance_channels(self, energies: torch.Tensor) -> None:
+    def _know_channels(self, energies: torch.Tensor) -> None:
+        """Weights of the channels and, for the cross-entropy, maps that begin with the structures' frequencies."""
         absent = [c.name for c, energy in zip(self.model.config.channels, energies, strict=True) if energy == 0]
         if absent:
             todo = "Take the channel out of the configuration, or check the label values"
             raise InputError("Training", "a structure is in no training scan", "at least one", ", ".join(absent), todo)
-        self.model.balance_channels(energies)
+        if self.config.balance_channels:
+            self.model.balance_channels(energies)
+        if self.config.itn_loss == "cross_entropy":
+            self.model.itn.start_at(energies)
 
     def _one_step(self, source: PairSource) -> dict[str, float]:
-        pairs = [source.random_pair(rng) for rng in self._generators()]
+        pairs = [source.random_pair(rng, self.step) for rng in self._generators()]
         device = self.model.cube.device
         batch = {key: torch.cat([p[key] for p in pairs]).to(device) for key in pairs[0]}
         self._set_learning_rate()
@@ -144,7 +166,19 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
+        if self.averaged:
+            self.averaged.update_parameters(self.model)
         return values
+
+    def _average(self, averages: list[torch.Tensor], weights: list[torch.Tensor], count: torch.Tensor) -> None:
+        """Move the averages towards the weights: by a tenth at first, by 1 - ``average`` in the end."""
+        kept = min(self.config.average, (1 + int(count)) / (10 + int(count)))
+        torch._foreach_lerp_(averages, weights, 1 - kept)
+
+    @property
+    def result(self) -> ISTN:
+        """The model to validate and to keep: the averaged one if there is one."""
+        return self.averaged.module if self.averaged else self.model
 
     def _generators(self) -> list[np.random.Generator]:
         """One per sample of this process: the same numbers whichever process draws the sample."""
@@ -164,19 +198,20 @@ class Trainer:
             group["lr"] = float(rate)
 
     def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
-        scores = [validation_scores(self.model, pair, distance) for pair in source.validation_pairs()]
-        mean = {key: _mean(score[key] for score in scores) for key in scores[0]}
-        mean = {key: value for key, value in mean.items() if np.isfinite(value)}  # a distance may be known of no pair
-        score = mean[f"val/{list(self.model.stns)[-1]}"] + mean.get("val/itn", 0.0)
+        scores = [validation_scores(self.result, pair, distance) for pair in source.validation_pairs()]
+        means = {key: mean(score[key] for score in scores) for key in scores[0]}
+        means = {key: value for key, value in means.items() if np.isfinite(value)}  # a distance may be known of no pair
+        score = means[f"val/{list(self.model.stns)[-1]}"] + means.get("val/itn", 0.0)
         if score > self.best_score:
             self.best_score, self.best_step = score, self.step
-            self.best_weights = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-        return mean
+            self.best_weights = {k: v.detach().clone() for k, v in self.result.state_dict().items()}
+        return means
 
     def state(self) -> dict:
         """Everything a resumed run needs, as plain tensors and numbers."""
         plain = {key: getattr(self, key) for key in _KEPT}
-        return plain | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        averaged = {"averaged": self.averaged.state_dict()} if self.averaged else {}
+        return plain | {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()} | averaged
 
     def load_state(self, state: dict) -> None:
         """Continue from :meth:`state`."""
@@ -184,39 +219,8 @@ class Trainer:
             setattr(self, key, state[key])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-
-
-@torch.no_grad()
-def validation_scores(model: ISTN, pair: dict[str, torch.Tensor], distance: Distance | None = None) -> dict[str, float]:
-    """Mean Dice over the channels on the networks' grid: before, after each transform (one pass), and of the maps.
-
-    With ``distance`` also the mean surface distance (mm) before and after; NaN where a structure has left the grid.
-    """
-    model.eval()
-    pair = {key: value.to(model.cube.device) for key, value in pair.items()}
-    moving_map, fixed_map = model.maps(pair["moving"]), model.maps(pair["fixed"])
-    warped = {"identity": pair["moving_soi"]}
-    for name, linear, coefficients in model.predictions(moving_map, fixed_map):
-        warped[name] = model.warp(pair["moving_soi"], linear, coefficients)
-    scores = {f"val/{name}": soft_dice(soi, pair["fixed_soi"]) for name, soi in warped.items()}
-    if model.itn is not None:
-        scores["val/itn"] = soft_dice(fixed_map, pair["fixed_soi"])
-    scores = {key: float(value.nan_to_num(1.0).mean()) for key, value in scores.items()}
-    if distance:
-        scores |= {f"val/{name}_asd": _mean_distance(soi, pair["fixed_soi"], distance) for name, soi in warped.items()}
-    return scores
-
-
-def _mean_distance(first: torch.Tensor, second: torch.Tensor, distance: Distance) -> float:
-    """Mean over the channels of maps (1, C, ...) cut at 0.5."""
-    masks = ((maps[0] > 0.5).cpu().numpy() for maps in (first, second))
-    return _mean(distance(*channel) for channel in zip(*masks, strict=True))
-
-
-def _mean(values: Iterable[float]) -> float:
-    """Of the values that are numbers; NaN if there are none."""
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
+        if self.averaged:
+            self.averaged.load_state_dict(state["averaged"])
 
 
 def native_bfloat16(device: str) -> bool:

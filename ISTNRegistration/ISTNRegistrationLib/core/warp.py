@@ -20,17 +20,17 @@ def affine_positions(matrix: torch.Tensor, shape: tuple[int, ...]) -> torch.Tens
     return F.affine_grid(matrix[:, :-1], (len(matrix), 1, *shape), align_corners=ALIGN_CORNERS)
 
 
-def sample(maps: torch.Tensor, positions: torch.Tensor, padding: str = "zeros") -> torch.Tensor:
-    """Values (N, C, *shape) of maps (N, C, ...) at cube positions (N, *shape, n), interpolated linearly.
+def sample(maps: torch.Tensor, positions: torch.Tensor, padding: str = "zeros", order: str = "linear") -> torch.Tensor:
+    """Values (N, C, *shape) of maps (N, C, ...) at cube positions (N, *shape, n); ``order``: linear or nearest.
 
     On CPUs, torch runs a 3-D sample of one image on one core; halving it along the first axis uses two.
     """
-    rows = positions.shape[1]
+    rows, mode = positions.shape[1], {"linear": "bilinear", "nearest": "nearest"}[order]
+    options = {"mode": mode, "padding_mode": padding, "align_corners": ALIGN_CORNERS}
     if len(maps) > 1 or rows % 2 or maps.device.type != "cpu" or maps.requires_grad:
-        return F.grid_sample(maps, positions, padding_mode=padding, align_corners=ALIGN_CORNERS)
+        return F.grid_sample(maps, positions, **options)
     halves = positions.reshape(2, rows // 2, *positions.shape[2:])
-    source = maps.expand(2, *maps.shape[1:])
-    values = F.grid_sample(source, halves, padding_mode=padding, align_corners=ALIGN_CORNERS)
+    values = F.grid_sample(maps.expand(2, *maps.shape[1:]), halves, **options)
     return values.transpose(0, 1).reshape(1, maps.shape[1], *positions.shape[1:-1])
 
 

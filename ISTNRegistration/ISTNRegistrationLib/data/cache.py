@@ -1,7 +1,8 @@
 """One HDF5 file of resampled, normalised volumes that training reads from.
 
 Layout: ``scans/00000/image`` float16 and ``scans/00000/soi`` uint8 (255 stands for 1), both on the grid of
-:func:`cache_grid` around the image's own anchor, in chunks that any HDF5 tool can unpack; ``pairs/train`` and
+:func:`cache_grid` around the image's own anchor, in chunks that any HDF5 tool can unpack; when images are synthesised,
+``scans/00000/labels`` uint16, the whole label map (``image`` and ``soi`` may then be missing); ``pairs/train`` and
 ``pairs/val`` (moving, fixed) when pairs were listed. The attributes tell where everything comes from: of a scan the
 paths, sizes, times and SHA-256 of its files, the original size and spacing and the intensities that became 0 and 1;
 of the file the configuration, the versions and the date.
@@ -23,8 +24,9 @@ from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.preprocess import anchor_point, intensity_range, network_input
-from .files import write_atomically
+from .files import DiskFile, write_atomically
 from .images import read_image
+from .label_maps import read_paintable
 from .report import versions
 from .scans import Scan, Study
 from .structures import structures_on_grid
@@ -53,8 +55,8 @@ def changes(path: Path, study: Study, config: ModelConfig) -> list[str]:
         return ["there is no cache yet"]
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("configuration") != _configuration(config):
-                return ["the cache was made with another [model]"]
+            if file.attrs.get("configuration") != _configuration(config, study.painted):
+                return ["the cache was made with another [model], or without [synthesis]"]
             stored = [_scan(group) for group in file["scans"].values()]
             found = [f"{name} has changed" for group in file["scans"].values() for name in _changed_files(group)]
             if tuple(stored) != study.scans or _pairs(file) != study.pairs:
@@ -72,16 +74,18 @@ def prepare(study: Study, config: ModelConfig, path: Path, on_scan: Callable[[],
     Raises:
         InputError: an image or its structures cannot be used, or the cache cannot be written.
     """
-    reusable = _unchanged_scans(path, config)
+    configuration = _configuration(config, study.painted)
+    reusable = _unchanged_scans(path, configuration)
 
     def write(name: str) -> None:
-        with h5py.File(name, "w") as file:
+        with DiskFile(name) as disk, h5py.File(disk, "w") as file:
             for index, scan in enumerate(study.scans):
-                _put(file, index, scan, config, (path, reusable.get(_files(scan))))
+                old = (path, reusable.get(_files(scan)))
+                _put(file.create_group(f"scans/{scan_key(index)}"), scan, config, old, study.painted)
                 on_scan()
             for split, pairs in (study.pairs or {}).items():
                 file[f"pairs/{split}"] = np.array(pairs, dtype=np.int32)
-            file.attrs["format"], file.attrs["configuration"] = FORMAT, _configuration(config)
+            file.attrs["format"], file.attrs["configuration"] = FORMAT, configuration
             file.attrs["created"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
             file.attrs["versions"] = json.dumps(versions())
 
@@ -96,7 +100,7 @@ def summary(path: Path) -> str:
         pairs = ", ".join(f"{count} {split}" for split, count in counts.items()) or "random, of different people"
         lines = [
             f"{path}: {len(scans)} scans, {path.stat().st_size / 1e6:.1f} MB; pairs: {pairs}",
-            "; ".join(f"{key} {first[key].shape} {first[key].dtype}" for key in ("image", "soi")),
+            "; ".join(f"{key} {first[key].shape} {first[key].dtype}" for key in first),
             f"made {file.attrs['created']} with {_listed(json.loads(file.attrs['versions']))}",
         ]
     return "\n".join(lines)
@@ -106,22 +110,36 @@ def _listed(values: dict) -> str:
     return ", ".join(f"{key} {value}" for key, value in values.items())
 
 
-def _put(file: h5py.File, index: int, scan: Scan, config: ModelConfig, old: tuple[Path, str | None]) -> None:
-    """Group of a scan, copied from the key of the ``old`` file if there is one."""
-    name = f"scans/{scan_key(index)}"
+def _put(group: h5py.Group, scan: Scan, config: ModelConfig, old: tuple[Path, str | None], painted: bool) -> None:
+    """Fill the group of a scan, from the key of the ``old`` file if there is one."""
     if old[1] is None:
-        _write_scan(file.create_group(name), scan, config)
+        _write_scan(group, scan, config, painted)
     else:
         with h5py.File(old[0], "r") as source:
-            source.copy(source["scans"][old[1]], file, name=name)
-    file[name].attrs.update({"person": scan.person, "split": scan.split})
+            stored = source["scans"][old[1]]
+            group.attrs.update(stored.attrs)
+            for key in stored:
+                source.copy(stored[key], group, name=key)
+    group.attrs.update({"person": scan.person, "split": scan.split})
 
 
-def _write_scan(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
+def _write_scan(group: h5py.Group, scan: Scan, config: ModelConfig, painted: bool) -> None:
     for role, path in zip(FILES, _files(scan), strict=True):
-        stamp = Path(path).stat()
-        group.attrs.update({role: path, f"{role}_bytes": stamp.st_size, f"{role}_mtime_ns": stamp.st_mtime_ns})
-        group.attrs[f"{role}_sha256"] = _sha256(path)
+        if path:
+            stamp = Path(path).stat()
+            group.attrs.update({f"{role}_bytes": stamp.st_size, f"{role}_mtime_ns": stamp.st_mtime_ns})
+            group.attrs[f"{role}_sha256"] = _sha256(path)
+        group.attrs[role] = path
+    if scan.image:
+        _write_image(group, scan, config)
+    if painted:
+        array, grid, middle = read_paintable(scan.labels, config)
+        dataset = group.create_dataset("labels", data=array, **STORED)
+        dataset.attrs.update({"matrix": grid.matrix, "middle_lps_mm": middle})
+
+
+def _write_image(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
+    """The image and its structure map, as the networks see them."""
     image = read_image(scan.image)
     if image.grid.ndim != config.ndim:
         expected, got = f"{config.ndim} axes as in model.grid", f"{image.grid.ndim}"
@@ -141,13 +159,13 @@ def _write_scan(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
     group.attrs["intensity_range"] = intensity_range(image, config.normalization)
 
 
-def _unchanged_scans(path: Path, config: ModelConfig) -> dict[tuple[str, str], str]:
+def _unchanged_scans(path: Path, configuration: str) -> dict[tuple[str, str], str]:
     """Scans of an existing cache that are as its files are now: their two paths and their key."""
     if not path.is_file():
         return {}
     try:
         with h5py.File(path, "r") as file:
-            if file.attrs.get("configuration") != _configuration(config):
+            if file.attrs.get("configuration") != configuration:
                 return {}
             groups = file["scans"].items()
             return {_files(_scan(group)): key for key, group in groups if not _changed_files(group)}
@@ -162,6 +180,8 @@ def _changed_files(group: h5py.Group) -> list[str]:
 
 def _is_unchanged(attributes: h5py.AttributeManager, role: str) -> bool:
     path = Path(attributes[role])
+    if not attributes[role]:
+        return True  # there was no image
     if not path.is_file() or path.stat().st_size != attributes[f"{role}_bytes"]:
         return False
     return path.stat().st_mtime_ns == attributes[f"{role}_mtime_ns"] or _sha256(path) == attributes[f"{role}_sha256"]
@@ -175,19 +195,19 @@ def _sha256(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _configuration(config: ModelConfig) -> str:
+def _configuration(config: ModelConfig, painted: bool) -> str:
     """The part of the configuration that decides what a scan becomes, as JSON."""
     channels = [asdict(channel) for channel in config.channels]
     seen = {"grid": asdict(config.grid), "channels": channels, "normalization": config.normalization}
-    return json.dumps(seen | {"margin_mm": MARGIN_MM, "format": FORMAT})
+    return json.dumps(seen | {"margin_mm": MARGIN_MM, "format": FORMAT} | ({"painted": True} if painted else {}))
 
 
 def _files(scan: Scan) -> tuple[str, str]:
-    return str(scan.image), str(scan.labels)
+    return str(scan.image or ""), str(scan.labels)
 
 
 def _scan(group: h5py.Group) -> Scan:
-    paths = (Path(group.attrs[role]) for role in FILES)
+    paths = (Path(group.attrs[role]) if group.attrs[role] else None for role in FILES)
     return Scan(*paths, group.attrs["person"], group.attrs["split"])
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from .evaluate import PAIR_COLUMNS
-from .table import read_table
+from .lists import check_files, listed_path, read_table
 
 SPLITS = ("train", "val")
+PAIR_COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi")
 SUBJECT_COLUMNS = ("person", "image", "labels", "split")
 
 
@@ -49,9 +49,12 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class Scan:
-    """One image with the file of its structures; ``person`` and ``split`` are empty in a list of pairs."""
+    """One image with the file of its structures; ``person`` and ``split`` are empty in a list of pairs.
 
-    image: Path
+    ``image`` is None where images are synthesised from the labels.
+    """
+
+    image: Path | None
     labels: Path
     person: str = ""
     split: str = ""
@@ -59,47 +62,60 @@ class Scan:
 
 @dataclass(frozen=True)
 class Study:
-    """Scans, each once, and for each split the pairs (moving, fixed) of their indices; None stands for random pairs."""
+    """Scans, each once, and for each split the pairs (moving, fixed) of their indices; None stands for random pairs.
+
+    ``painted``: images are synthesised from the label maps, which are kept whole.
+    """
 
     scans: tuple[Scan, ...]
     pairs: dict[str, tuple[tuple[int, int], ...]] | None = None
+    painted: bool = False
 
 
-def read_study(config: DataConfig, folder: Path) -> Study:
+def read_study(config: DataConfig, folder: Path, painted: bool = False) -> Study:
     """The scans and pairs of a configuration that lies in ``folder``.
+
+    Args:
+        painted: images are synthesised from the label maps; those of the list may be missing.
 
     Raises:
         InputError: a list or a file that it names is missing, not as expected, or a split is empty.
     """
+    if painted and not config.subjects:
+        expected, got = "a list of subjects", "another list"
+        raise InputError("Configuration table 'synthesis'", "it needs label maps of people", expected, got)
     if config.subjects:
-        study = read_subjects(folder / config.subjects)
+        study = read_subjects(folder / config.subjects, painted)
     elif config.pairs:
         study = read_pair_list(folder / config.pairs)
     else:
         study = read_published(config.published, folder)
-    for path in (path for scan in study.scans for path in (scan.image, scan.labels)):
-        if not path.is_file():
-            todo = "Check the list; its paths are relative to the CSV (published layout: to root)"
-            raise InputError("Training data", "there is no such file", "an existing file", str(path), todo)
+    check_files((path for scan in study.scans for path in (scan.image, scan.labels) if path), "Training data")
     return study
 
 
-def read_subjects(path: Path) -> Study:
+def read_subjects(path: Path, painted: bool = False) -> Study:
     """Scans of a CSV with columns person, image, labels, split (``train`` or ``val``); paths relative to the CSV.
+
+    Args:
+        painted: images are synthesised from the label maps; the column image may be missing or empty.
 
     Raises:
         InputError: no such file, not a CSV, a missing column, an empty field, another split, fewer than two people.
     """
     who, scans = f"Subjects '{path.name}'", []
-    for line, row in enumerate(read_table(path, who, SUBJECT_COLUMNS), start=2):
+    columns = tuple(column for column in SUBJECT_COLUMNS if not (painted and column == "image"))
+    for line, row in enumerate(read_table(path, who, columns), start=2):
         _check_split(row["split"], f"{who} line {line}")
-        image, labels = ((path.parent / row[key]).resolve() for key in ("image", "labels"))
+        image, labels = (
+            listed_path(path.parent, row[key]).resolve() if row.get(key) else None for key in ("image", "labels")
+        )
         scans.append(Scan(image, labels, row["person"], row["split"]))
     for split in SPLITS:
         people = {scan.person for scan in scans if scan.split == split}
         if len(people) < 2:
             raise InputError(who, f"too few people in split '{split}'", "at least 2", f"{len(people)}")
-    return Study(tuple(scans))
+    return Study(tuple(scans), painted=painted)
 
 
 def read_pair_list(path: Path) -> Study:
@@ -136,7 +152,7 @@ def read_published(config: PublishedConfig, folder: Path) -> Study:
 
 
 def _scan(folder: Path, image: str, labels: str) -> Scan:
-    return Scan((folder / image).resolve(), (folder / labels).resolve())
+    return Scan(listed_path(folder, image).resolve(), listed_path(folder, labels).resolve())
 
 
 def _study(rows: list[tuple[str, Scan, Scan]], who: str) -> Study:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 from ISTNRegistrationLib.core.istn import identity
-from ISTNRegistrationLib.core.losses import pyramid_mse, training_losses, weighted_mse
+from ISTNRegistrationLib.core.losses import cross_entropy, pyramid_mse, training_losses, weighted_mse
 from networks import blobs, model
 
 
@@ -72,3 +72,33 @@ def test_pyramid_prefers_a_structure_that_comes_nearer_to_one_that_vanishes():
 
 def test_identity_has_the_models_device_and_dimension():
     assert identity(model(2), 3).shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_cross_entropy_is_torch_s_and_weighs_channels(ndim):
+    torch.manual_seed(0)
+    maps, soi = torch.rand(2, 3, *[5] * ndim), torch.rand(2, 3, *[5] * ndim).round()
+    maps[0, 0, 0] = 0.0
+    soi[0, 0, 0] = 0.0
+    single = [torch.nn.functional.binary_cross_entropy(maps[:, c], soi[:, c]) for c in range(3)]
+    weights = torch.tensor([1.0, 2.0, 0.0])
+    expected = (single[0] + 2 * single[1]) / 3
+    torch.testing.assert_close(cross_entropy(maps, soi, weights), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_structure_that_is_not_seen_at_all_has_a_slope_in_the_cross_entropy_only():
+    logits = torch.full((1, 1, 4, 4), -9.0, requires_grad=True)
+    soi, slopes = torch.ones(1, 1, 4, 4), {}
+    for loss in (weighted_mse, cross_entropy):
+        (slope,) = torch.autograd.grad(loss(torch.sigmoid(logits), soi, torch.ones(1)), logits)
+        slopes[loss] = float(-slope.sum())
+    assert slopes[cross_entropy] > 0.9 and slopes[weighted_mse] < 1e-3
+
+
+def test_the_itn_s_loss_is_the_one_that_is_asked_for():
+    net = model(2, method="istn-e")
+    batch = batch_for(net)
+    maps = net.maps(torch.cat([batch["moving"], batch["fixed"]]))
+    soi = torch.cat([batch["moving_soi"], batch["fixed_soi"]])
+    found = training_losses(net, batch, with_stn=False, itn_loss="cross_entropy")
+    torch.testing.assert_close(found["itn"], 2 * cross_entropy(maps, soi, net.channel_weights))

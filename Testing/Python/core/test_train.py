@@ -18,7 +18,7 @@ class BlobPairs:
     def __init__(self, net):
         self.net = net
 
-    def random_pair(self, rng):
+    def random_pair(self, rng, step=0):
         moving, fixed = (blobs(self.net, float(rng.uniform(-4, 4))) for _ in range(2))
         return {"moving": moving[:, :1], "fixed": fixed[:, :1], "moving_soi": moving, "fixed_soi": fixed}
 
@@ -91,6 +91,39 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path):
     assert resumed.history == whole.history
 
 
+def test_the_average_moves_a_tenth_at_first_and_is_what_is_validated():
+    """Averages a_n = k a_(n-1) + (1 - k) w_n with k = min(average, (1 + n) / (10 + n)), a_0 the weights of step 1."""
+    config = dataclasses.replace(CONFIG, steps=4, validate_every=4, average=0.25, learning_rate=0.1, warmup_steps=1)
+    net, seen = model(2), []
+    trainer = Trainer(net, config)
+    trainer.run(BlobPairs(net), lambda t, _: seen.append(next(t.model.itn.parameters()).detach().clone()))
+    expected = seen[0]
+    for count, weights in enumerate(seen[1:], start=1):
+        kept = min(0.25, (1 + count) / (10 + count))
+        expected = kept * expected + (1 - kept) * weights
+    averaged = next(trainer.result.itn.parameters())
+    torch.testing.assert_close(averaged.detach(), expected)
+    assert trainer.result is not net and torch.equal(trainer.result.channel_weights, net.channel_weights)
+    assert torch.equal(trainer.best_weights["itn." + next(iter(dict(net.itn.named_parameters())))], averaged)
+
+
+def test_the_cross_entropy_begins_with_the_structures_frequencies_unless_weights_were_trained():
+    config = dataclasses.replace(CONFIG, steps=1, itn_loss="cross_entropy", learning_rate=1e-9)
+    net = model(2)
+    Trainer(net, config).run(BlobPairs(net), lambda *_: None)
+    torch.testing.assert_close(torch.sigmoid(net.itn.out.bias), BlobPairs(net).channel_energies(), rtol=1e-3, atol=1e-5)
+    with torch.no_grad():
+        net.itn.out.bias.fill_(0.5)
+    Trainer(net, config).run(BlobPairs(net), lambda *_: None)
+    assert net.itn.out.bias.detach() == pytest.approx(0.5, abs=1e-4)
+
+
+def test_the_cross_entropy_needs_maps_between_0_and_1():
+    net = model(2, method="stn-s")
+    with pytest.raises(InputError, match="'training.itn_loss': it does not fit the networks"):
+        Trainer(net, dataclasses.replace(CONFIG, itn_loss="cross_entropy")).run(BlobPairs(net), lambda *_: None)
+
+
 def test_stns_wait_until_the_itn_sees_structures():
     trainer, _, _ = trained(dataclasses.replace(CONFIG, steps=3, itn_first_steps=3, validate_every=3))
     assert all(torch.equal(stn.head.weight, torch.zeros_like(stn.head.weight)) for stn in trainer.model.stns.values())
@@ -100,7 +133,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_pairs_named():
     net = model(2)
     source = BlobPairs(net)
     good = source.random_pair
-    source.random_pair = lambda rng: {k: v * float("nan") for k, v in good(rng).items()}
+    source.random_pair = lambda rng, step: {k: v * float("nan") for k, v in good(rng).items()}
     drawn = np.random.default_rng([CONFIG.seed, 0, 0]).uniform(-4, 4)
     with pytest.raises(InputError, match=f"step 0.*not finite.*blobs {drawn:.3f}"):
         Trainer(net, CONFIG).run(source, lambda trainer, values: None)
@@ -149,6 +182,7 @@ def test_a_structure_that_no_scan_has_is_named():
 
 
 NUMBERS = [{"steps": 0}, {"batch_size": 0}, {"validate_every": 0}, {"seed": -1}, {"pyramid": (0,)}]
+NUMBERS += [{"average": 1.0}, {"itn_loss": "dice"}]
 
 
 @pytest.mark.parametrize("keys", NUMBERS)

@@ -14,7 +14,7 @@ from ISTNRegistrationLib.core.augment import AugmentConfig
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.preprocess import anchor_point, network_input
-from ISTNRegistrationLib.data import cache
+from ISTNRegistrationLib.data import cache, pair_source
 from ISTNRegistrationLib.data.cache import cache_grid, changes, prepare
 from ISTNRegistrationLib.data.images import read_image
 from ISTNRegistrationLib.data.pair_source import CachedPairs
@@ -22,6 +22,7 @@ from ISTNRegistrationLib.data.scans import DataConfig, PublishedConfig, Scan, St
 from ISTNRegistrationLib.data.structures import structures_on_grid
 
 STILL = AugmentConfig(0.0, 0.0, 1.0, 0.0, gamma=0.0, noise=0.0, bias=0.0)
+OTHER_MODEL = "the cache was made with another [model], or without [synthesis]"
 EDGES = (("a", "b", "train"), ("c", "b", "train"), ("a", "c", "val"))  # moving, fixed, split
 
 
@@ -124,13 +125,14 @@ def test_the_same_random_numbers_give_the_same_pair(tmp_path):
     assert all(np.array_equal(first[key], second[key]) for key in first)
 
 
-def test_of_subjects_nobody_is_paired_with_themselves(tmp_path):
+def test_of_subjects_nobody_is_paired_with_themselves(tmp_path, monkeypatch):
     config, path = small_config(2), tmp_path / "cache.h5"
     files = subject(tmp_path, "a", 2)
     people = (("a", "train"), ("a", "train"), ("b", "train"), ("c", "val"), ("d", "val"))
     prepare(Study(tuple(Scan(*files, *who) for who in people)), config, path)
     source, drawn = CachedPairs(path, config, STILL), set()
-    source._pair = lambda moving, fixed, rng, plain: drawn.add((int(moving), int(fixed)))
+    monkeypatch.setattr(pair_source, "_pair", lambda moving, fixed: drawn.add((moving, fixed)))
+    source._view, source._plain = lambda key, rng, step: int(key), int
     for seed in range(60):
         source.random_pair(np.random.default_rng(seed))
     assert drawn == {(0, 2), (1, 2), (2, 0), (2, 1)}
@@ -147,7 +149,7 @@ def test_only_a_scan_that_has_changed_is_prepared_again(tmp_path, monkeypatch):
     before, write, written = datasets(path, 1), cache._write_scan, []
     subject(tmp_path, "a", 2, 5.0)
     assert any("a.nii.gz has changed" in found for found in changes(path, study, config))
-    monkeypatch.setattr(cache, "_write_scan", lambda group, scan, _: (written.append(scan), write(group, scan, _)))
+    monkeypatch.setattr(cache, "_write_scan", lambda group, scan, *_: (written.append(scan), write(group, scan, *_)))
     prepare(study, config, path)
     assert written == [study.scans[0]] and changes(path, study, config) == []
     after = datasets(path, 1)
@@ -158,7 +160,7 @@ def test_other_pairs_another_model_and_a_damaged_file_are_noticed(tmp_path):
     study, config, path = prepared(tmp_path)
     swapped = Study(study.scans, {**study.pairs, "val": ((2, 0),)})
     assert changes(path, swapped, config) == ["the list of scans or pairs has changed"]
-    assert changes(path, study, small_config(2, normalization="none")) == ["the cache was made with another [model]"]
+    assert changes(path, study, small_config(2, normalization="none")) == [OTHER_MODEL]
     path.write_bytes(path.read_bytes()[:100])
     assert changes(path, study, config) == ["the cache cannot be read"]
     prepare(study, config, path)
