@@ -198,7 +198,8 @@ def locate(volume: Volume, model: ISTN, canonical: Constellation) -> Located:
     """Find the structures and the pose of a whole image of any position and orientation.
 
     The network looks from the image's middle and from its center of mass, then again in the pose that it found. Only if
-    that leaves a doubt, it also looks along every other right-handed arrangement of the axes (24 in 3-D, 4 in 2-D).
+    that leaves a doubt, it also looks along the other right-handed arrangements of the axes (24 in 3-D, 4 in 2-D), the
+    smallest turns first, until the doubt is gone.
 
     Args:
         canonical: mean constellation of the training people, in the frame of the network's grid.
@@ -207,12 +208,13 @@ def locate(volume: Volume, model: ISTN, canonical: Constellation) -> Located:
         InputError: too few structures are seen from anywhere.
     """
     middles = [anchor_point(volume, anchor) for anchor in ("center", "center_of_mass")]
-    upright = np.eye(volume.grid.ndim)
-    best = _best(volume, model, canonical, [(upright, middle) for middle in middles])
-    if best is None or best.score < GOOD:
-        turned = [(turn, middle) for turn in quarter_turns(volume.grid.ndim) for middle in middles]
-        others = _best(volume, model, canonical, turned)
-        best = max((found for found in (best, others) if found), key=lambda found: found.score, default=None)
+    best = None
+    for turn in quarter_turns(volume.grid.ndim):
+        found = _best(volume, model, canonical, [_matrix(turn, middle) for middle in middles])
+        if best is None or (found and found.score > best.score):
+            best = found
+        if best and best.score >= GOOD:
+            break
     if best is None:
         who, todo = f"Image '{volume.name}'", "Choose another checkpoint, or another initial alignment"
         raise InputError(who, "its pose is not found", f"{volume.grid.ndim} structures or more", "fewer", todo)
@@ -220,19 +222,19 @@ def locate(volume: Volume, model: ISTN, canonical: Constellation) -> Located:
 
 
 def quarter_turns(ndim: int) -> list[np.ndarray]:
-    """All rotations (n, n) that carry axes to axes: 4 in 2-D, 24 in 3-D."""
+    """All rotations (n, n) that carry axes to axes, 4 in 2-D, 24 in 3-D; the smallest angles first."""
     turns = []
     for order in itertools.permutations(range(ndim)):
         for signs in itertools.product((1.0, -1.0), repeat=ndim):
             matrix = np.eye(ndim)[list(order)] * np.asarray(signs)
             if np.linalg.det(matrix) > 0:
                 turns.append(matrix)
-    return turns
+    return sorted(turns, key=lambda matrix: -np.trace(matrix))
 
 
 def _best(volume: Volume, model: ISTN, canonical: Constellation, views: list) -> Located | None:
     """The view with the highest score, looked at once more in the pose that it shows; None if all show too little."""
-    found = [look(volume, model, canonical, _matrix(turn, middle)) for turn, middle in views]
+    found = [look(volume, model, canonical, view) for view in views]
     first = max((f for f in found if f), key=lambda f: f.score, default=None)
     again = look(volume, model, canonical, first.pose) if first else None
     return again if again and again.score >= first.score else first

@@ -163,6 +163,7 @@ def test_quarter_turns_are_all_rotations_of_axes():
         turns = quarter_turns(ndim)
         assert len({tuple(turn.ravel()) for turn in turns}) == count
         assert all(np.linalg.det(turn) == pytest.approx(1) for turn in turns)
+        assert np.array_equal(turns[0], np.eye(ndim)) and np.trace(turns[-1]) == pytest.approx(-1 if ndim == 3 else -2)
 
 
 LARGE = {ndim: 2 * points for ndim, points in POINTS.items()}  # so that the structures are many voxels wide
