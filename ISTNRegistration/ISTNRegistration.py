@@ -1,15 +1,37 @@
 """The scripted module ISTNRegistration: glue between the panel, the parameter node and ISTNRegistrationLib."""
 
+# ruff: noqa: E402  the own library is found first
+import importlib.util
 import sys
+from pathlib import Path
 
 import slicer
-import vtk
-from ISTNRegistrationLib.app.install import checkInstalled, installMissing, missingPackages
-from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode
-from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData
-from ISTNRegistrationLib.bridge.devices import deviceText
-from ISTNRegistrationLib.bridge.outputs import RegistrationNodes
-from ISTNRegistrationLib.bridge.registration import registerNodes
+
+
+def useOwnLibrary() -> None:
+    """The library beside this file is the one, also where pip has put another, perhaps older, into Slicer's Python.
+
+    Slicer appends the folders of its modules to the path: what pip installs, without panel and bridge, comes first.
+    """
+    name, folder = "ISTNRegistrationLib", Path(__file__).resolve().parent / "ISTNRegistrationLib"
+    if [Path(path).resolve() for path in getattr(sys.modules.get(name), "__path__", ())] == [folder]:
+        return
+    for loaded in [n for n in sys.modules if n.split(".")[0] == name]:
+        del sys.modules[loaded]
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+
+
+useOwnLibrary()
+from ISTNRegistrationLib.app.install import checkInstalled, installMissing, missingPackages, otherInstallation
+from ISTNRegistrationLib.app.parameter_link import ParameterLink
+from ISTNRegistrationLib.app.parameter_node import typedParameters
+from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData, showSamplePair
+from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
+from ISTNRegistrationLib.core.device import device_text
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -18,7 +40,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
-from slicer.util import VTKObservationMixin
 
 
 class ISTNRegistration(ScriptedLoadableModule):
@@ -41,17 +62,21 @@ class ISTNRegistration(ScriptedLoadableModule):
         slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
     """The panel: its tabs follow one parameter node of the scene."""
 
     def __init__(self, parent=None) -> None:
-        ScriptedLoadableModuleWidget.__init__(self, parent)
-        VTKObservationMixin.__init__(self)
-        self.logic = self.parameters = self._guiTag = None
-        self.tabs = []
+        self.logic, self.link, self.tabs = None, None, []
+        ScriptedLoadableModuleWidget.__init__(self, parent)  # without a parent it calls setup()
+
+    @property
+    def parameters(self):
+        """The typed parameter node, None while the module is not shown."""
+        return self.link.parameters
 
     def setup(self) -> None:
         """Build the panel. Its tabs need Qt; the logic, which scripts use, does not."""
+        from ISTNRegistrationLib.app.background import Turn
         from ISTNRegistrationLib.app.batch_tab import BatchTab
         from ISTNRegistrationLib.app.judge_tab import JudgeTab
         from ISTNRegistrationLib.app.register_tab import RegisterTab
@@ -62,62 +87,56 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.layout.addWidget(panel)
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
-        self.logic = ISTNRegistrationLogic()
+        self.logic, turn = ISTNRegistrationLogic(), Turn()
         self.judgeTab = JudgeTab(self.ui)
-        self.registerTab = RegisterTab(self.ui, self.logic, self.onResult)
-        self.batchTab = BatchTab(self.ui.batchTab, self.logic, self.registerTab, self.resourcePath("UI/Batch.ui"))
-        onNew = self.registerTab.models.add
-        self.trainingTab = TrainingTab(self.ui.trainingTab, onNew, self.resourcePath("UI/Training.ui"))
+        self.registerTab = RegisterTab(self.ui, self.logic, turn, self.onResult)
+        self.batchTab = BatchTab(self.ui.batchTab, self.registerTab, turn, self.resourcePath("UI/Batch.ui"))
+        trainingUi = self.resourcePath("UI/Training.ui")
+        self.trainingTab = TrainingTab(self.ui.trainingTab, self.registerTab.models.add, trainingUi)
         self.tabs = [self.registerTab, self.judgeTab, self.batchTab, self.trainingTab]
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.enter)
+        self.link = ParameterLink(slicer.mrmlScene, self.ui, self.logic.getParameterNode, self.isShown, self.tabs)
+        self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        turn.onChange = self.link.update
+        slicer.app.connect("lastWindowClosed()", self.stopRuns)  # aboutToQuit waits for the run
         self.ui.sampleButton.connect("clicked(bool)", self.onSample)
         self.ui.installButton.connect("clicked(bool)", self.onInstall)
         self._showInstalled()
-        self.enter()
+        self.link.renew()  # a panel that was reloaded is shown already
 
     def cleanup(self) -> None:
         """The module is reloaded or Slicer closes."""
+        slicer.app.disconnect("lastWindowClosed()", self.stopRuns)
         self.onSceneStartClose()
         self.trainingTab.stop()
-        self.removeObservers()
+        self.link.close()
 
-    def enter(self, *_sceneEvent) -> None:
-        """The module is shown, or a new scene begins: follow the parameter node."""
-        self._setParameters(self.logic.getParameterNode())
+    def isShown(self) -> bool:
+        """Whether this is the module that Slicer shows; a panel without a parent is a window of its own."""
+        return getattr(self.parent, "isEntered", True)
 
-    def exit(self, *_sceneEvent) -> None:
+    def enter(self) -> None:
+        """The module is shown: follow the parameter node."""
+        self.link.renew()
+
+    def exit(self) -> None:
         """Another module is shown: let go of the parameter node."""
-        self._setParameters(None)
+        self.link.release()
+
+    def stopRuns(self) -> None:
+        """Runs end and leave the scene as it was; a batch begins no other pair."""
+        self.registerTab.stop()
+        self.batchTab.stop()
 
     def onSceneStartClose(self, *_sceneEvent) -> None:
-        """The scene closes: runs end."""
-        for tab in (self.registerTab, self.judgeTab, self.batchTab):
-            tab.stop()
-        self._setParameters(None)
+        """The scene closes: runs end, and the result is no longer shown."""
+        self.stopRuns()
+        self.judgeTab.stop()
 
     def onReload(self) -> None:
         """Developers' button Reload: the library is read again too."""
         for name in [n for n in sys.modules if n.split(".")[0] == "ISTNRegistrationLib"]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
-
-    def _setParameters(self, parameters) -> None:
-        if parameters is not None and self.parameters is not None:
-            return
-        if self.parameters is not None:
-            self.parameters.disconnectGui(self._guiTag)
-            self.removeObserver(self.parameters, vtk.vtkCommand.ModifiedEvent, self._update)
-        self.parameters = parameters
-        if parameters is not None:
-            self._guiTag = parameters.connectGui(self.ui)
-            self.addObserver(parameters, vtk.vtkCommand.ModifiedEvent, self._update)
-        for tab in self.tabs:
-            tab.setParameters(parameters)
-
-    def _update(self, _caller=None, _event=None) -> None:
-        for tab in self.tabs:
-            tab.update()
 
     def onResult(self, pair, nodes) -> None:
         """A registration has ended well: show it."""
@@ -128,14 +147,15 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSample(self) -> None:
         """Load the two brains that come with the extension, and select them."""
         with slicer.util.tryWithErrorDisplay(_("The sample pair could not be loaded."), waitCursor=True):
-            self.parameters.fixedVolume, self.parameters.movingVolume = loadSamplePair()
+            pair = self.parameters.fixedVolume, self.parameters.movingVolume = loadSamplePair()
+            showSamplePair(pair)
 
     def onInstall(self) -> None:
         """Install what is missing, after asking."""
         with slicer.util.tryWithErrorDisplay(_("Installation failed."), waitCursor=True):
             installMissing()
         self._showInstalled()
-        self._update()
+        self.link.update()
 
     def _showInstalled(self) -> None:
         missing = missingPackages()
@@ -143,7 +163,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.installLabel.text = _("To register, these Python packages are needed: {names}.").format(
             names=", ".join(missing)
         )
-        self.ui.deviceTextLabel.text = deviceText()
+        self.ui.deviceTextLabel.text = "\n".join(text for text in (device_text(), otherInstallation()) if text)
 
 
 class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
@@ -151,19 +171,26 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The panel's settings of this scene."""
-        return ISTNRegistrationParameterNode(super().getParameterNode())
+        return typedParameters(super().getParameterNode())
 
-    def register(
-        self, fixedNode, movingNode, checkpoint="brain", outputs=None, onProgress=None, *,
-        masks=(None, None), known=None, inBackground=None, **options,
-    ) -> RegistrationNodes:  # fmt: skip
-        """Register two nodes of the scene: the arguments are those of ``bridge.registration.registerNodes``.
+    def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options):
+        """Register two nodes of the scene.
 
-        ``options`` are keywords of RegisterOptions: transform, initial, refine, iterations, device, seed, keep_best.
+        Args:
+            fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
+            checkpoint, outputs, onProgress: as ``bridge.registration.registerNodes`` and NodeRequest take them.
+            options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best.
+
+        Returns:
+            RegistrationNodes.
         """
+        sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
+        return self.run(NodeRequest(*sides, checkpoint, options), outputs, onProgress)
+
+    def run(self, request, outputs=None, onProgress=None, inBackground=None):
+        """``registerNodes`` of ``bridge.registration`` in Slicer's scene."""
         checkInstalled()
-        pair, more = (fixedNode, movingNode), {"masks": masks, "known": known, "inBackground": inBackground}
-        return registerNodes(slicer.mrmlScene, pair, checkpoint, options, outputs, onProgress, **more)
+        return registerNodes(slicer.mrmlScene, request, outputs, onProgress, inBackground)
 
 
 class ISTNRegistrationTest(ScriptedLoadableModuleTest):

@@ -25,7 +25,8 @@ import SimpleITK as sitk
 import torch
 from benchmark_refinement import compare
 from ISTNRegistrationLib.cli.train import read_config
-from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint, models_folder
+from ISTNRegistrationLib.core.card import models_folder
+from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.volume import Volume

@@ -20,10 +20,10 @@ import torch
 from ISTNRegistrationLib.core import refine
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
-from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.metrics import label_dice
 from ISTNRegistrationLib.core.placement import place, seen
+from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps
 from ISTNRegistrationLib.core.warp import warp_volume
 from results_methods import Scan, ordered_pairs
@@ -91,8 +91,9 @@ def measure(checkpoint: Checkpoint, model: ISTN, iterations: int = 50) -> np.nda
 
 def _one(checkpoint: Checkpoint, model: ISTN, options: RegisterOptions, fixed: Scan, moving: Scan) -> list[float]:
     config = checkpoint.config
-    placement = place(fixed.image, initial_matrix(options.initial, fixed.image, moving.image, config), config)
-    images = [seen(moving.image, placement, placement.initial, config), seen(fixed.image, placement, np.eye(4), config)]
+    sides = Prepared(fixed.image), Prepared(moving.image)
+    placement = place(*sides, options.initial, config)
+    images = [seen(sides[1], placement.grid, placement.initial, config), seen(sides[0], placement.grid, np.eye(4), config)]
     with torch.no_grad():
         maps = checkpoint.model.maps(torch.cat(images))
         maps = maps.amax(dim=1, keepdim=True) if model.config.map_channels == 1 else maps

@@ -38,26 +38,24 @@ def main(arguments=None) -> int:
 def run(options) -> None:
     """The demo: images to nodes, registration, nodes to files, scene and picture."""
     from headless.application import boot
-    from ISTNRegistrationLib.bridge.outputs import OutputOptions, createNodes
-    from ISTNRegistrationLib.bridge.registration import computeRegistration, readInputs
+    from ISTNRegistrationLib.bridge.outputs import OutputOptions
+    from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
     from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
     from ISTNRegistrationLib.core.checkpoint import load_checkpoint
     from ISTNRegistrationLib.data.images import read_image
-    from ISTNRegistrationLib.data.results import check_has_maps
 
     started, scene = time.perf_counter(), boot()
     volumes = [read_image(path) for path in (options.fixed, options.moving)]
     pair = tuple(nodeFromVolume(scene, volume, volume.name.split(".")[0]) for volume in volumes)
     checkpoint = load_checkpoint(options.checkpoint)
-    check_has_maps(checkpoint, "Use one of these: the demo shows heatmaps")
+    checkpoint.check_maps("Use one of these: the demo shows heatmaps")
     say(f"registering {pair[1].GetName()} to {pair[0].GetName()} with the checkpoint '{checkpoint.name}'")
-    settings, outputs = {"transform": "bspline", "seed": options.seed}, OutputOptions()
-    computation = computeRegistration(readInputs(pair, settings), checkpoint, outputs, ProgressBar())
-    print_table(computation.result.stages)
-    nodes = createNodes(scene, pair, computation, outputs)
+    request = NodeRequest(*map(SideNodes, pair), checkpoint, {"transform": "bspline"})
+    nodes = registerNodes(scene, request, OutputOptions(), ProgressBar())
+    print_table(nodes.outcome)
     with whole_files(options.output) as folder:
         say("writing transforms, volumes and heatmaps ...")
-        write_files(folder, computation, checkpoint, pair)
+        write_files(folder, nodes.outcome)
         say("rendering overview.png with Slicer's slice views ...")
         write_scene(folder, scene, pair, nodes)
     say(f"done in {time.perf_counter() - started:.0f} s")
@@ -112,33 +110,32 @@ def affine_stage(stages):
     return [stage for stage in stages if stage.transform.residual is None][-1]
 
 
-def print_table(stages) -> None:
-    """Print the stages; agreement is the Dice of thresholded M' under the transform and F'."""
-    from ISTNRegistrationLib.data.report import stage_table
+def print_table(outcome) -> None:
+    """Print the stages and the light; agreement is the Dice of thresholded M' under the transform and F'."""
+    from ISTNRegistrationLib.core.quality import table_text
 
-    print("\n\n" + textwrap.indent(stage_table(stages), "  ") + "\n", flush=True)
+    print("\n\n" + textwrap.indent(table_text(outcome.quality), "  ") + "\n", flush=True)
+    for text in (*outcome.warnings, f"{outcome.verdict.light}: {outcome.verdict.reason}"):
+        say(text)
 
 
-def write_files(folder: Path, computation, checkpoint, pair) -> None:
+def write_files(folder: Path, outcome) -> None:
     """Write what other programs read: transforms, warped moving volume, heatmaps, report."""
-    from ISTNRegistrationLib.bridge.volumes import volumeFromNode
     from ISTNRegistrationLib.data.images import write_image
-    from ISTNRegistrationLib.data.report import registration_report, write_report
-    from ISTNRegistrationLib.data.results import strongest
+    from ISTNRegistrationLib.data.report import write_report
     from ISTNRegistrationLib.data.transforms import write_transform
 
-    result = computation.result
+    result = outcome.result
     write_transform(folder / "affine.h5", affine_stage(result.stages).transform)
     write_transform(folder / "bspline.h5", result.transform)
-    write_image(folder / "moving-warped.nii.gz", computation.warped)
+    write_image(folder / "moving-warped.nii.gz", outcome.warped())
     for name, maps in (
         ("fixed", result.fixed_map),
         ("moving", result.moving_map),
         ("moving-warped", result.warped_map),
     ):
-        write_image(folder / f"heatmap-{name}.nii.gz", strongest(maps))
-    moving = volumeFromNode(pair[1])
-    write_report(folder / "report.json", registration_report(computation.inputs.fixed, moving, checkpoint, result))
+        write_image(folder / f"heatmap-{name}.nii.gz", maps.strongest)
+    write_report(folder / "report.json", outcome.report())
 
 
 def write_scene(folder: Path, scene, pair, nodes) -> None:
@@ -177,7 +174,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, default=Path("demo-output"), help="folder for the results")
     parser.add_argument("--checkpoint", default="brain", help="shipped name or path of a checkpoint")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the random numbers")
     return parser
 
 

@@ -27,7 +27,7 @@ from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.metrics import folded_voxels
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.warp import warp_volume
-from ISTNRegistrationLib.data.evaluate import label_scores
+from ISTNRegistrationLib.data.quality import label_scores
 from results_methods import Method, Scan
 from tqdm import tqdm
 

@@ -16,10 +16,9 @@ import peers
 import torch
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
 from ISTNRegistrationLib.core.config import Channel
-from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.placement import place, seen
-from ISTNRegistrationLib.core.preprocess import anchor_point, resample
+from ISTNRegistrationLib.core.preprocess import Prepared, anchor_point, resample
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps, register_pair
 from ISTNRegistrationLib.core.soi import structure_map
 from ISTNRegistrationLib.core.transform import SpatialTransform
@@ -152,8 +151,9 @@ def _images_as_maps(checkpoint: Checkpoint, options: RegisterOptions, fixed: Sca
 
 def _register_images(model: ISTN, options: RegisterOptions, fixed: Scan, moving: Scan) -> SpatialTransform:
     config = model.config
-    placement = place(fixed.image, initial_matrix(options.initial, fixed.image, moving.image, config), config)
-    images = seen(moving.image, placement, placement.initial, config), seen(fixed.image, placement, np.eye(4), config)
+    sides = Prepared(fixed.image), Prepared(moving.image)
+    placement = place(*sides, options.initial, config)
+    images = seen(sides[1], placement.grid, placement.initial, config), seen(sides[0], placement.grid, np.eye(4), config)
     with torch.no_grad():
         return register_maps(model, images, placement, options).transform
 
@@ -161,7 +161,8 @@ def _register_images(model: ISTN, options: RegisterOptions, fixed: Scan, moving:
 def _best_case(checkpoint: Checkpoint, options: RegisterOptions, fixed: Scan, moving: Scan) -> Answer:
     """Our own refinement with the true structure maps in the place of M' and F'."""
     config = checkpoint.config
-    placement = place(fixed.image, initial_matrix(options.initial, fixed.image, moving.image, config), config)
+    sides = Prepared(fixed.image), Prepared(moving.image)
+    placement = place(*sides, options.initial, config)
     maps = [
         resample(structure_map(scan.labels, config.channels), placement.grid, matrix)
         for scan, matrix in ((moving, placement.initial), (fixed, np.eye(4)))

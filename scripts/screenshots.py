@@ -18,19 +18,22 @@ sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT / "ISTNRegistration")
 from harness.panel import open_panel, pick_bspline  # noqa: E402
 from harness.scene import empty_scene  # noqa: E402
 from headless.figure import Sheet  # noqa: E402
-from ISTNRegistrationLib.bridge.cockpit import LAYOUT_ID, VIEWS  # noqa: E402
+from ISTNRegistrationLib.bridge.layout import VIEW_3D, VIEWS  # noqa: E402
 
 import slicer  # noqa: E402  isort: skip
 import qt  # noqa: E402  isort: skip
 
 FOLDER = ROOT / "Resources" / "Screenshots"
 WIDTH, VIEW, GAP, TEXT = 560, 460, 10, 26
+NARROW = 380
 CAPTIONS = {
     "ISTNFixed": "Fixed, with what the networks see",
-    "ISTNBefore": "Before: fixed and moving",
-    "ISTNAfter": "After: fixed and registered, with the warped grid",
+    "ISTNBefore": "Before: fixed green, moving magenta",
+    "ISTNAfter": "After: fixed green, registered magenta, warped grid",
     "ISTNHeat": "Heatmap: structures seen in the registered volume",
+    VIEW_3D: "Structures in place; color: mm to those of the fixed one",
 }
+PLACES = {"ISTNFixed": (0, 0), "ISTNBefore": (1, 0), "ISTNAfter": (0, 1), "ISTNHeat": (1, 1), VIEW_3D: (2, 0)}
 
 
 def grab(panel, tab, name: str, height: int) -> None:
@@ -43,12 +46,13 @@ def grab(panel, tab, name: str, height: int) -> None:
 
 
 def cockpit_picture(name: str, **captions: str) -> None:
-    """The four views with captions."""
+    """All views with captions, as the layout has them."""
     captions = CAPTIONS | captions
     views = slicer.app.layoutManager().views
-    sheet = Sheet(2 * VIEW + 3 * GAP, 2 * (VIEW + TEXT) + 3 * GAP)
-    for number, view in enumerate(VIEWS):
-        left, top = GAP + (number % 2) * (VIEW + GAP), GAP + (number // 2) * (VIEW + TEXT + GAP)
+    views[VIEW_3D].window.SetSize(VIEW, 2 * VIEW + TEXT + GAP)
+    sheet = Sheet(3 * VIEW + 4 * GAP, 2 * (VIEW + TEXT) + 3 * GAP)
+    for view, (column, row) in PLACES.items():
+        left, top = GAP + column * (VIEW + GAP), GAP + row * (VIEW + TEXT + GAP)
         sheet.write(captions[view], (left, top), size=15)
         sheet.paste(views[view].picture(), left, top + TEXT)
     sheet.save(FOLDER / f"{name}.png")
@@ -70,14 +74,18 @@ def while_running(panel) -> None:
 def judge_pictures(panel) -> None:
     """The cockpit in its ways of comparing, and the tab Judge."""
     panel.ui.cockpitButton.click()
-    assert slicer.app.layoutManager().layout == LAYOUT_ID
+    assert set(VIEWS) <= set(slicer.app.layoutManager().views)
     cockpit_picture("cockpit")
     panel.parameters.orientation, panel.parameters.comparison = "Coronal", "checkerboard"
-    panel.parameters.heatmap = "difference"
+    panel.parameters.heatmap, panel.parameters.showGrid = "difference", False
+    panel.ui.waySlider.value = 0.0
+    panel.ui.worstButton.click()
     cockpit_picture(
         "cockpit-checkerboard",
-        ISTNAfter="After: checkerboard, with the warped grid",
-        ISTNHeat="Heatmap: where the two still disagree",
+        ISTNBefore="Before: checkerboard of fixed and moving",
+        ISTNAfter="After: checkerboard of fixed and registered",
+        ISTNHeat="Heatmap: where the two still disagree most",
+        ISTN3D="Structures as they lay at the start",
     )
     grab(panel, panel.ui.judgeTab, "judge", 800)
 

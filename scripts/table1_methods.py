@@ -15,10 +15,9 @@ import peers_deformable
 import torch
 from datasets import DATA, Dataset, Pair, Warp, crop
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
-from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.metrics import folded_voxels
 from ISTNRegistrationLib.core.placement import place
-from ISTNRegistrationLib.core.preprocess import anchor_point, resample
+from ISTNRegistrationLib.core.preprocess import Prepared, anchor_point, resample
 from ISTNRegistrationLib.core.register import RegisterOptions, RegistrationResult, register_maps, register_pair
 from ISTNRegistrationLib.core.soi import structure_map
 from ISTNRegistrationLib.core.transform import SpatialTransform
@@ -123,7 +122,7 @@ def _best_case(dataset: Dataset, checkpoint: Checkpoint, pair: Pair) -> Iterator
     """Our refinement with the true structure maps in the place of M' and F'."""
     fixed, moving = pair
     config = checkpoint.config
-    placement = place(fixed.image, initial_matrix("auto", fixed.image, moving.image, config), config)
+    placement = place(Prepared(fixed.image), Prepared(moving.image), "auto", config)
     matrices = {moving: placement.initial, fixed: np.eye(config.ndim + 1)}
     maps = [resample(_true_map(dataset, scan.structures, config), placement.grid, m) for scan, m in matrices.items()]
     began = time.perf_counter()

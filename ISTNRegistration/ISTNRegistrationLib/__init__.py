@@ -1,0 +1,3 @@
+"""Image-and-Spatial Transformer Networks for structure-guided image registration."""
+
+__version__ = "0.1.0"

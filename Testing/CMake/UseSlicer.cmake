@@ -14,3 +14,6 @@ endmacro()
 
 macro(slicer_add_python_unittest)
 endmacro()
+
+macro(slicer_add_python_test)
+endmacro()

@@ -47,3 +47,17 @@ def ready(panel, pair, checkpoint):
     panel.ui.iterationsSpinBox.setValue(4)
     panel.ui.previewCheckBox.setChecked(False)
     return panel
+
+
+@pytest.fixture
+def judged(scene, pair, checkpoint, tmp_path):
+    """The panel after a B-spline registration of the pair."""
+    from harness.panel import open_panel
+
+    with open_panel(scene, tmp_path / "settings.ini", (64, 64)) as panel:
+        panel.parameters.fixedVolume, panel.parameters.movingVolume = pair
+        panel.registerTab.models.add(checkpoint)
+        panel.parameters.transform = "bspline"
+        panel.parameters.iterations, panel.parameters.preview = 3, False
+        panel.ui.applyButton.click()
+        yield panel

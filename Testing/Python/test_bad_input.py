@@ -12,11 +12,12 @@ from builders import blob_volume, make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
 from ISTNRegistrationLib.cli import register
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+from ISTNRegistrationLib.core.container import sealed
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.images import write_image
+from ISTNRegistrationLib.data.images import read_image, write_image
 
 SPACING_IN_NIFTI = 76 + 4  # pixdim[1], float32
 QFORM_SFORM_IN_NIFTI = 252
@@ -184,7 +185,8 @@ def test_a_checkpoint_with_wrong_content(damage, given, refused):
         else:
             del file[key]
         if damage in ("misshapen", "NaN"):
-            file[key] = np.full(7 if damage == "misshapen" else 2, np.nan)
+            file[key] = np.full(7 if damage == "misshapen" else 2, np.nan, np.float32)
+    given["checkpoint"].write_bytes(sealed(given["checkpoint"].read_bytes()))
     words = {"version": "version", "missing": "missing", "misshapen": "wrong shape", "NaN": "NaN"}
     refused(words[damage])
 
@@ -221,8 +223,8 @@ def test_an_output_that_would_replace_an_input_or_another_output(option, given, 
         refused("same file as --moving", output_volume=out / ".." / "in" / given["moving"].name)
         (tmp_path / "in" / "link.nii.gz").symlink_to(given["fixed"])
         refused("same file as --fixed", output_volume=tmp_path / "in" / "link.nii.gz")
-        channel = load_checkpoint(given["checkpoint"]).config.channels[0].name
-        name = f"maps/fixed_map_{register.file_name(channel)}.nii.gz"
+        channels = [channel.name for channel in load_checkpoint(given["checkpoint"]).config.channels]
+        name = f"maps/{register.heatmap_names(channels)[1]}.nii.gz"
         (out / "maps").mkdir()
         refused("same file as --output-volume", output_volume=out / name)
     elif option == "output_transform":
@@ -272,7 +274,7 @@ def test_cancelling_reaches_the_caller_and_leaves_the_model_alone(given):
     def cancel(progress):
         raise RegistrationCancelled
 
-    pair = [register.read_image(given[role]) for role in ("fixed", "moving")]
+    pair = [read_image(given[role]) for role in ("fixed", "moving")]
     with pytest.raises(RegistrationCancelled):
         register_pair(*pair, checkpoint, RegisterOptions(refine="weights", device="cpu"), cancel)
     assert all(torch.equal(value, before[key]) for key, value in checkpoint.model.state_dict().items())

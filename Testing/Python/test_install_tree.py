@@ -20,8 +20,9 @@ for path in sorted((root / "ISTNRegistrationLib").rglob("*.py")):
     layer = path.relative_to(root).parts[1]
     if layer in ("core", "data", "cli") and path.name != "__main__.py":
         importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
-from ISTNRegistrationLib.core.checkpoint import SHIPPED, load_checkpoint
-assert all(load_checkpoint(name).config.transforms for name in SHIPPED)
+from ISTNRegistrationLib.core.card import shipped
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+assert {load_checkpoint(name).name for name in shipped()} >= {"brain", "hippocampus"}
 import ISTNRegistrationLib
 assert Path(ISTNRegistrationLib.__file__).is_relative_to(root)
 """

@@ -2,6 +2,9 @@
 
 import importlib.util
 import inspect
+import shutil
+import subprocess
+import sys
 import types
 from pathlib import Path
 
@@ -10,10 +13,12 @@ import slicer
 from harness import scripted
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
-from ISTNRegistrationLib.core.checkpoint import models_folder
+from ISTNRegistrationLib.core.card import models_folder
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
 scripted.install()
+from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
+
 import ISTNRegistration as module  # noqa: E402
 
 
@@ -27,7 +32,38 @@ def test_the_module_describes_itself(scene):
 
 
 def test_the_module_file_is_glue():
-    assert len(Path(module.__file__).read_text().splitlines()) < 200
+    assert len(Path(module.__file__).read_text().splitlines()) < 240
+
+
+OLDER = """
+import importlib.util, sys
+sys.path.insert(0, sys.argv[1])  # what pip has installed comes before the module's folder
+import ISTNRegistrationLib
+assert ISTNRegistrationLib.__version__ == "0.0.9"
+sys.path.append(sys.argv[2])
+from harness import scripted
+scripted.install()
+spec = importlib.util.spec_from_file_location("ISTNRegistration", sys.argv[3])
+module = sys.modules["ISTNRegistration"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+import ISTNRegistrationLib
+assert ISTNRegistrationLib.__file__.startswith(sys.argv[3].removesuffix(".py").rpartition("ISTN")[0])
+print(module.otherInstallation())
+"""
+
+
+def test_the_module_s_own_library_is_used_beside_an_older_one_of_pip_which_is_noticed(tmp_path):
+    site, library = tmp_path / "site-packages", Path(module.__file__).parent / "ISTNRegistrationLib"
+    for part in ("core", "data", "cli"):  # as pip installs it: no panel, no bridge
+        shutil.copytree(library / part, site / "ISTNRegistrationLib" / part)
+    (site / "ISTNRegistrationLib" / "__init__.py").write_text('__version__ = "0.0.9"\n')
+    (site / "istn_registration-0.0.9.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: istn-registration\nVersion: 0.0.9\n"
+    (site / "istn_registration-0.0.9.dist-info" / "METADATA").write_text(metadata)
+    command = [sys.executable, "-c", OLDER, str(site), str(Path(__file__).parent), module.__file__]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "istn-registration 0.0.9" in done.stdout
 
 
 def test_the_logic_registers_two_nodes_without_a_panel(scene, pair, checkpoint):
@@ -72,17 +108,16 @@ def test_the_settings_live_in_the_scene(scene):
 
 
 def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
-    from ISTNRegistrationLib.core.initial import NAMES
-    from ISTNRegistrationLib.core.refine import MODES
-    from ISTNRegistrationLib.core.register import DEVICES, RegisterOptions
+    from ISTNRegistrationLib.core import options
 
-    hints = inspect.get_annotations(module.ISTNRegistrationParameterNode)
-    assert set(hints["refine"].__metadata__[0].choices) == set(MODES)
-    assert set(hints["device"].__metadata__[0].choices) == set(DEVICES)
-    assert set(hints["initial"].__metadata__[0].choices) == {*NAMES, "rigid", "transform"}
-    default, settings = RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
+    hints = inspect.get_annotations(ISTNRegistrationParameterNode)
+    assert set(hints["refine"].__metadata__[0].choices) == set(options.REFINEMENTS)
+    assert set(hints["device"].__metadata__[0].choices) == set(options.DEVICES)
+    assert set(hints["initial"].__metadata__[0].choices) == {*options.INITIALS, "transform"}
+    default, settings = options.RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
     for key in ("transform", "refine", "iterations", "device", "initial"):
         assert getattr(settings, key) == getattr(default, key)
+    assert settings.keepBest == default.keep_best
 
 
 def test_outputs_are_passed_on(scene, pair, checkpoint):

@@ -1,14 +1,15 @@
 """The panel, clicked: the real .ui file, real MRML and real registrations, on stand-ins for Slicer's widgets."""
 
+import dataclasses
 import time
-import types
 
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from harness.panel import asked, module, open_panel, pick_bspline  # noqa: E402
-from ISTNRegistrationLib.app.parameters import OWN_PRESET  # noqa: E402
+from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode  # noqa: E402
+from ISTNRegistrationLib.app.parameters import INITIALS, OWN_PRESET  # noqa: E402
 
 
 def test_apply_says_what_is_missing(panel, pair):
@@ -20,8 +21,10 @@ def test_apply_says_what_is_missing(panel, pair):
     assert ui.applyButton.text == "Select two different volumes"
     ui.movingSelector.setCurrentNode(pair[1])
     assert ui.applyButton.enabled and ui.applyButton.text == "Apply"
-    ui.initialComboBox.setCurrentIndex(6)
-    assert ui.applyButton.text == "Select a start transform" and ui.initialTransformSelector.enabled
+    ui.initialComboBox.setCurrentIndex(INITIALS.index("transform"))
+    assert ui.applyButton.text == "Select an initial transform" and ui.initialTransformSelector.enabled
+    ui.initialComboBox.setCurrentIndex(INITIALS.index("landmarks"))
+    assert ui.applyButton.text == "Select landmarks of both images" and not ui.applyButton.enabled
 
 
 def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch):
@@ -91,19 +94,19 @@ CHANGES = {
     "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
-    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][0] is n),
-    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["masks"][1] is n),
+    "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),
+    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].mask is n),
     "fixedStructures": (
-        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].fixed is n,
+        choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].structures is n,
     ),
     "movingStructures": (
-        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["known"].moving is n,
+        choose("movingStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].structures is n,
     ),
     "fixedLandmarks": (
-        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].fixedLandmarks is n,
+        choose("fixedLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["fixed"].landmarks is n,
     ),
     "movingLandmarks": (
-        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["known"].movingLandmarks is n,
+        choose("movingLandmarksSelector"), "vtkMRMLMarkupsFiducialNode", lambda r, n: r["moving"].landmarks is n,
     ),
     "outputTransform": (
         choose("outputTransformSelector"), "vtkMRMLTransformNode", lambda r, n: r["outputs"].transformNode is n,
@@ -127,7 +130,7 @@ def test_each_control_changes_the_request(ready, scene, pair, name):
 
 def test_a_start_transform_of_ones_own_is_used(ready, scene):
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "start")
-    ready.ui.initialComboBox.setCurrentIndex(6)
+    ready.ui.initialComboBox.setCurrentIndex(INITIALS.index("transform"))
     ready.ui.initialTransformSelector.setCurrentNode(node)
     assert asked(ready)[1]["initial"] is node
 
@@ -150,6 +153,25 @@ def test_ones_own_preset_is_kept_in_the_settings(ready):
     assert ready.ui.iterationsSpinBox.value == 33
 
 
+@pytest.mark.parametrize("text", ["theta:99999", "magic:5", "theta:", "theta:\u00b2", "nonsense"])
+def test_a_preset_that_can_no_longer_be_chosen_is_as_none(ready, text):
+    slicer.app.userSettings().setValue(OWN_PRESET, text)
+    before = ready.parameters.iterations
+    ready.ui.presetComboBox.activated.emit(ready.ui.presetComboBox.findData("own"))
+    assert ready.parameters.iterations == before and ready.ui.applyButton.enabled
+
+
+def test_the_sample_pair_is_shown_and_chosen_and_what_came_out_takes_its_place(ready, scene):
+    ready.ui.sampleButton.click()
+    fixed, moving = ready.parameters.fixedVolume, ready.parameters.movingVolume
+    assert (fixed.GetName(), moving.GetName()) == ("ISTNFixedBrain", "ISTNMovingBrain")
+    layers = [view.composite for name, view in slicer.app.layoutManager().views.items() if name != "1"]
+    shown = {(c.GetBackgroundVolumeID(), c.GetForegroundVolumeID(), c.GetForegroundOpacity()) for c in layers}
+    assert len(layers) == 3 and shown == {(fixed.GetID(), moving.GetID(), 0.5)}
+    pictures = [slicer.app.layoutManager().views[name].picture() for name in ("Red", "Green", "Yellow")]
+    assert all(picture.max() > 100 and picture.std() > 10 for picture in pictures)
+
+
 def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     pick_bspline(ready.ui)
     for name in OUTPUTS:
@@ -159,8 +181,8 @@ def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     ready.ui.opacitySlider.setValue(0.25)
     ready.ui.heatHighSpinBox.setValue(0.8)
     ready.ui.previewEverySpinBox.setValue(9)
-    names = [n for n in vars(module.ISTNRegistrationParameterNode) if not n.startswith("_")]
-    names = [n for n in names if isinstance(getattr(module.ISTNRegistrationParameterNode, n), property)]
+    names = [n for n in vars(ISTNRegistrationParameterNode) if not n.startswith("_")]
+    names = [n for n in names if isinstance(getattr(ISTNRegistrationParameterNode, n), property)]
 
     def choices():
         values = {n: getattr(ready.parameters, n) for n in names}
@@ -171,11 +193,18 @@ def test_every_choice_comes_back_with_the_scene(ready, pair, tmp_path):
     slicer.mrmlScene.Clear(0)
     assert choices() != before
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrb"))
-    ready.exit()
     slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"))
-    ready.enter()
     assert choices() == before and before["opacity"] == 0.25 and before["makeInverse"]
     assert ready.ui.opacitySlider.value == 0.25 and ready.ui.fixedSelector.currentNode().GetName() == "fixed"
+
+
+def test_a_panel_without_a_parent_is_a_window_of_its_own(scene, pair, tmp_path):
+    with open_panel(scene, tmp_path / "settings.ini"):
+        alone = module.ISTNRegistrationWidget()
+        alone.ui.fixedSelector.setCurrentNode(pair[0])
+        assert alone.parameters.fixedVolume is pair[0] and alone.ui.applyButton.text == "Select a moving volume"
+        alone.cleanup()
+        alone.parent.close()
 
 
 def test_the_module_can_be_reloaded(ready, scene, tmp_path, monkeypatch):
@@ -194,8 +223,6 @@ def test_warnings_stand_above_apply(ready, pair):
     array = slicer.util.arrayFromVolume(pair[1])
     array[0, 0, 0] = -900.0
     slicer.util.arrayFromVolumeModified(pair[1])
-    node = types.SimpleNamespace(config=ready.registerTab.models.card.config, card={"title": "T1 MRI"})
-    ready.registerTab.models.card = types.SimpleNamespace(**vars(node), path=ready.registerTab.models.card.path,
-                                                          transforms=("affine", "bspline"))  # fmt: skip
+    ready.registerTab.models.card = dataclasses.replace(ready.registerTab.models.card, card={"title": "T1 MRI"})
     ready.registerTab.update()
     assert "looks like CT" in ready.ui.warningsLabel.text and np.isfinite(array).all()

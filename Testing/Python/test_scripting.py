@@ -23,7 +23,7 @@ def test_the_batch_of_the_page_runs_and_runs_again(checkpoint, tmp_path, monkeyp
         done, failed = csv.DictReader(file)
     assert done["state"] == "done" and 0 < float(done["dice"]) <= 1 and done["agreement"] and done["seconds"]
     assert failed["state"] == "failed" and "missing.nii.gz" in failed["message"]
-    written = Path("results", done["name"], "transform.h5").stat().st_mtime_ns
+    written = Path("results", done["folder"], "transform.h5").stat().st_mtime_ns
     (tmp_path / "missing.nii.gz").write_bytes((tmp_path / "b.nii.gz").read_bytes())
     assert run(*words, "--device", "cpu", "--iterations", "2") == 0
-    assert Path("results", done["name"], "transform.h5").stat().st_mtime_ns == written
+    assert Path("results", done["folder"], "transform.h5").stat().st_mtime_ns == written

@@ -8,6 +8,7 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 MANAGERS = (
+    "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLSegmentationsDisplayableManager2D",
     "vtkMRMLTransformsDisplayableManager2D",
     "vtkMRMLColorLegendDisplayableManager",
@@ -24,13 +25,17 @@ class SliceView:
         self._interactor.SetRenderWindow(self.window)
         self._interactor.Initialize()
         self._managers = _displayableManagers(renderer)
-        self._logic = _sliceLogic(scene)
-        self.node = self._logic.AddSliceNode(name)
+        self.logic = _sliceLogic(scene)
+        self.node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+        if self.node is None:
+            self.node = self.logic.AddSliceNode(name)
+        else:  # a layout has made it
+            self.logic.SetSliceNode(self.node)
         self._managers.SetMRMLDisplayableNode(self.node)
         slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(scene, True)
         self.node.SetOrientation(VIEWS.get(name, "Axial"))
-        self._logic.ResizeSliceNode(*size)
-        self.composite = self._logic.GetSliceCompositeNode()
+        self.logic.ResizeSliceNode(*size)
+        self.composite = self.logic.GetSliceCompositeNode()
         self._mapper = _imageMapper(renderer)
 
     def lookAt(self, ras, fieldOfViewMm: float) -> None:
@@ -41,25 +46,30 @@ class SliceView:
 
     def fit(self) -> None:
         """Show the whole background."""
-        self._logic.FitSliceToBackground()
+        self.logic.FitSliceToBackground()
 
     def close(self) -> None:
         """Let go of the scene; the nodes of the view stay, as in desktop Slicer."""
         self._managers.SetMRMLDisplayableNode(None)
-        slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self._logic)
-        self._logic.SetMRMLScene(None)
+        slicer.app.applicationLogic().GetSliceLogics().RemoveItem(self.logic)
+        self.logic.SetMRMLScene(None)
 
     def picture(self) -> np.ndarray:
         """(height, width, 3) uint8, first row on top."""
-        self._mapper.SetInputConnection(self._logic.GetImageDataConnection())
-        self.window.Render()
-        grab = vtk.vtkWindowToImageFilter()
-        grab.SetInput(self.window)
-        grab.ReadFrontBufferOff()
-        grab.Update()
-        image = grab.GetOutput()
-        width, height, _ = image.GetDimensions()
-        return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, 3)[::-1].copy()
+        self._mapper.SetInputConnection(self.logic.GetImageDataConnection())
+        return grabbed(self.window)
+
+
+def grabbed(window) -> np.ndarray:
+    """What a window shows, rendered now: (height, width, 3) uint8, first row on top."""
+    window.Render()
+    grab = vtk.vtkWindowToImageFilter()
+    grab.SetInput(window)
+    grab.ReadFrontBufferOff()
+    grab.Update()
+    image = grab.GetOutput()
+    width, height, _ = image.GetDimensions()
+    return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, 3)[::-1].copy()
 
 
 def _offscreenWindow(size):

@@ -8,7 +8,33 @@ from collections.abc import Callable
 
 from ..core.errors import InputError, RegistrationCancelled
 
-PAUSE_S = 0.02
+PAUSE_S, LEAVE_S = 0.02, 1.5
+CLOSING = "The application is closing"
+
+
+class Turn:
+    """The tabs of the panel register in turns.
+
+    Attributes:
+        onChange: called when the turn is taken or given back.
+    """
+
+    def __init__(self) -> None:
+        self._owner, self.onChange = None, lambda: None
+
+    def take(self, tab) -> None:
+        """A tab begins."""
+        self._owner = tab
+        self.onChange()
+
+    def giveBack(self) -> None:
+        """It has ended."""
+        self._owner = None
+        self.onChange()
+
+    def isFreeFor(self, tab) -> bool:
+        """Whether no other tab is registering."""
+        return self._owner is None or self._owner is tab
 
 
 class BackgroundRun:
@@ -50,10 +76,13 @@ class BackgroundRun:
             raise RegistrationCancelled("The registration was cancelled")
         return not self._stopped
 
-    def execute(self, work: Callable, onReport: Callable, processEvents: Callable):
+    def execute(self, work: Callable, onReport: Callable, handleEvents: Callable[[], bool]):
         """Return what ``work`` returns, or raise what it raises; an error of ``onReport`` cancels it first.
 
+        When ``handleEvents`` says that the application is closing, the work has ``LEAVE_S`` to end.
+
         Raises:
+            RegistrationCancelled: the run was cancelled, or the application is closing.
             InputError: another run is going on: the window stays alive, and a second button was pressed.
         """
         if BackgroundRun._active:
@@ -61,22 +90,27 @@ class BackgroundRun:
             raise InputError(who, "another registration is running", "one at a time", "two", todo)
         BackgroundRun._active = True
         try:
-            return self._execute(work, onReport, processEvents)
+            return self._execute(work, onReport, handleEvents)
         finally:
             BackgroundRun._active = False
 
-    def _execute(self, work, onReport, processEvents):
+    def _execute(self, work, onReport, handleEvents):
+        if not handleEvents():
+            raise RegistrationCancelled(CLOSING)
         thread = threading.Thread(target=self._work, args=(work,), name="ISTN registration", daemon=True)
+        patience = None
         thread.start()
         try:
             while thread.is_alive():
                 thread.join(PAUSE_S)
                 self._deliver(onReport)
-                processEvents()
+                if not handleEvents():
+                    patience = LEAVE_S
+                    raise RegistrationCancelled(CLOSING)
             self._deliver(onReport)
         except BaseException:
             self.cancel()
-            thread.join()
+            thread.join(patience)
             raise
         if self._error is not None:
             raise self._error

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.batch import FileBatch
-from ..bridge.sequences import framesOf, registerSequence
+from ..bridge.batch import fileBatch
+from ..bridge.registration import NodeRunner, SideNodes
+from ..bridge.sequences import SequenceRequest, framesOf, registerSequence
 from ..core.errors import InputError, RegistrationCancelled
 from .background import BackgroundRun
-
-COLUMNS = ("Pair", "State", "Agreement before", "Agreement", "Dice", "Folded voxels", "Seconds", "Message")
+from .batch_table import BatchTable, Line
+from .events import handleEvents
 
 
 class BatchTab:
@@ -22,20 +22,19 @@ class BatchTab:
 
     Args:
         page: the empty tab; Batch.ui is loaded into it.
-        logic: has ``register``.
         registerTab: gives checkpoint, options and the fixed volume.
+        turn: of the panel's tabs.
         uiPath: of Batch.ui.
     """
 
-    def __init__(self, page, logic, registerTab, uiPath: str) -> None:
+    def __init__(self, page, registerTab, turn, uiPath: str) -> None:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self.logic, self._registerTab, self._run, self._stopped = logic, registerTab, None, False
-        self.ui.batchTable.setColumnCount(len(COLUMNS))
-        self.ui.batchTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in COLUMNS])
-        self.ui.batchTable.verticalHeader().hide()
+        self._registerTab, self._turn = registerTab, turn
+        self._running, self._run, self._stopped = False, None, False
+        self.table = BatchTable(self.ui.batchTable, self.ui.batchMessageLabel)
         self.ui.runFilesButton.connect("clicked(bool)", self.onRunFiles)
         self.ui.runVolumesButton.connect("clicked(bool)", self.onRunVolumes)
         self.ui.runSequenceButton.connect("clicked(bool)", self.onRunSequence)
@@ -50,15 +49,15 @@ class BatchTab:
 
     def update(self) -> None:
         """What can be pressed, and why not."""
-        ui, idle = self.ui, self._run is None
-        files = bool(ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath)
-        ui.runFilesButton.enabled = idle and files
-        ui.runFilesButton.toolTip = _("Register every pair") if files else _("Choose a list and a folder first")
-        ui.runVolumesButton.enabled = idle
-        sequence = ui.sequenceSelector.currentNode()
-        ui.runSequenceButton.enabled = idle and sequence is not None
-        ui.runSequenceButton.toolTip = _("Register every frame") if sequence else _("Choose a sequence first")
-        ui.batchStopButton.enabled = not idle
+        ui, sequence = self.ui, self.ui.sequenceSelector.currentNode()
+        free = not self._running and self._turn.isFreeFor(self)
+        files = ui.pairsPathLineEdit.currentPath and ui.outputPathLineEdit.currentPath
+        missing = "" if files else _("Choose a list and a folder first")
+        _allow(ui.runFilesButton, free, missing, _("Register every pair"))
+        _allow(ui.runVolumesButton, free, "", _("To the fixed volume of the tab Register"))
+        missing = "" if sequence is not None else _("Choose a sequence first")
+        _allow(ui.runSequenceButton, free, missing, _("Register every frame"))
+        ui.batchStopButton.enabled = self._running
 
     def stop(self) -> None:
         """End the present registration and start no other; what is done stays."""
@@ -69,114 +68,105 @@ class BatchTab:
     def onRunFiles(self) -> None:
         """Register the pairs of the list that are not done yet."""
         with slicer.util.tryWithErrorDisplay(_("The batch could not be run.")):
-            paths = (self.ui.pairsPathLineEdit.currentPath, self.ui.outputPathLineEdit.currentPath)
-            batch = FileBatch(*map(Path, paths), *self._choice(), heatmaps=self.ui.batchHeatmapsCheckBox.checked)
-            self._fill([row.name for row in batch.rows])
-            for index, row in enumerate(batch.rows):
-                self._showRow(index, row)
-            self._each(batch.todo(), lambda index: batch.register(index, self._inBackground), self._showRow)
+            pairs, output = Path(self.ui.pairsPathLineEdit.currentPath), Path(self.ui.outputPathLineEdit.currentPath)
+            heatmaps = self.ui.batchHeatmapsCheckBox.checked
+            with fileBatch(pairs, output, self._registerTab.request(), heatmaps) as batch:
+                self.table.fill([row.folder for row in batch.rows])
+                for index, row in enumerate(batch.rows):
+                    self._showRow(index, row)
+
+                def register(index):
+                    return self._inBackground(lambda report: batch.register(index, report))
+
+                self._each(batch.todo(), register, self._showRow)
 
     def onRunVolumes(self) -> None:
         """Register the ticked volumes to the fixed volume of the tab Register."""
         with slicer.util.tryWithErrorDisplay(_("The batch could not be run.")):
-            fixed, nodes = self._registerTab.parameters.fixedVolume, self.ui.movingVolumesSelector.checkedNodes()
+            asked, nodes = self._registerTab.request(), self.ui.movingVolumesSelector.checkedNodes()
+            fixed = asked.fixed.image
             if fixed is None or not nodes:
                 expected = "a fixed volume (tab Register) and ticked volumes"
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
-            request = self._requestForAll()
-            self._fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
+            outputs = replace(self._registerTab.outputs(), transformNode=None)
+            self.table.fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
+            runner = NodeRunner()
 
             def register(index):
-                made = self.logic.register(fixed, nodes[index], inBackground=self._inBackground, **request)
-                return _cells(made.quality)
+                request = replace(asked, moving=SideNodes(nodes[index]))  # mask and structures belong to one volume
+                made = runner.register(slicer.mrmlScene, request, outputs, inBackground=self._inBackground)
+                return _line(made.outcome)
 
-            self._each(range(len(nodes)), register, self._showCells)
+            self._each(range(len(nodes)), register, self.table.show)
 
     def onRunSequence(self) -> None:
         """Register every frame of the sequence; its results come together or not at all."""
         with slicer.util.tryWithErrorDisplay(_("The sequence could not be registered.")):
-            sequence, (checkpoint, options) = self.ui.sequenceSelector.currentNode(), self._choice()
-            self._fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
-
+            sequence, asked = self.ui.sequenceSelector.currentNode(), self._registerTab.request()
+            self.table.fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
+            request = SequenceRequest(asked.checkpoint, asked.options, self.ui.registerReferenceCheckBox.checked)
             reached, kept = [], []
 
-            def onFrame(number, _count, computation):
+            def onFrame(number, outcome):
                 reached.append(number)
-                self._showCells(number, _cells(computation.quality) if computation else ["left out"])
+                self.table.show(number, _line(outcome) if outcome else Line("left out"))
 
             def register(_index):
-                how = {"registerReference": self.ui.registerReferenceCheckBox.checked, "onFrame": onFrame}
                 reference = int(self.ui.referenceSpinBox.value)
-                scene = slicer.mrmlScene
-                return registerSequence(
-                    scene, sequence, reference, checkpoint, options, inBackground=self._inBackground, **how
-                )
+                return registerSequence(slicer.mrmlScene, sequence, reference, request, onFrame, self._inBackground)
 
             self._each([0], register, lambda _index, result: kept.append(result), lambda _index: len(reached))
             for number in [] if kept else reached:
-                self._showCells(number, ["not kept"])
-
-    def _requestForAll(self) -> dict:
-        """The request without what belongs to one moving volume: its mask, structures and chosen output node."""
-        request = self._registerTab.request()
-        request["outputs"] = replace(request["outputs"], transformNode=None)
-        request["masks"] = (request["masks"][0], None)
-        return request | {"known": None}
-
-    def _choice(self):
-        return self._registerTab.parameters.checkpoint, self._registerTab.options()
+                self.table.show(number, Line("not kept"))
 
     def _each(self, indices, register, show, failedRow=lambda index: index) -> None:
         """Register one after the other; a failure is shown in its row and does not end the batch."""
-        self._stopped, indices = False, list(indices)
-        for done, index in enumerate(indices):
-            if self._stopped:
-                break
-            self._run = BackgroundRun()
-            self.update()
-            self.ui.batchStatusLabel.text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
-            try:
-                show(index, register(index))
-            except RegistrationCancelled:
-                self._stopped = True
-            except (InputError, MemoryError, RuntimeError) as error:
-                self._showCells(
-                    min(failedRow(index), self.ui.batchTable.rowCount - 1), ["failed", "", "", "", "", "", str(error)]
-                )
-            finally:
-                self._run = None
-                self.update()
+        self._stopped, self._running, indices = False, True, list(indices)
+        self._turn.take(self)
+        try:
+            for done, index in enumerate(indices):
+                if self._stopped:
+                    break
+                text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
+                self.ui.batchStatusLabel.text = text
+                self._one(index, register, show, failedRow)
+        finally:
+            self._running = False
+            self._turn.giveBack()
         self.ui.batchStatusLabel.text = _("Stopped") if self._stopped else _("Done")
+
+    def _one(self, index, register, show, failedRow) -> None:
+        self._run = BackgroundRun()
+        try:
+            show(index, register(index))
+        except RegistrationCancelled:
+            self._stopped = True
+        except (InputError, MemoryError, RuntimeError) as error:
+            self.table.show(min(failedRow(index), self.table.lastRow), Line("failed", message=str(error)))
+        finally:
+            self._run = None
 
     def _inBackground(self, work):
         if self._run is None or self._stopped:
             raise RegistrationCancelled("The batch was stopped")
-        return self._run.execute(work, lambda _progress: None, slicer.app.processEvents)
-
-    def _fill(self, names) -> None:
-        table = self.ui.batchTable
-        table.setRowCount(len(names))
-        for row, name in enumerate(names):
-            self._set(row, [name, *[""] * (len(COLUMNS) - 1)])
+        return self._run.execute(work, lambda _progress: None, handleEvents)
 
     def _showRow(self, index: int, row) -> None:
-        numbers = [f"{float(n):.3f}" if n != "" else "" for n in (row.agreement_before, row.agreement, row.dice)]
-        self._showCells(index, [row.state, *numbers, row.folded, row.seconds, row.message])
-
-    def _showCells(self, index: int, texts) -> None:
-        self._set(index, [self.ui.batchTable.item(index, 0).text(), *texts])
-
-    def _set(self, row: int, texts) -> None:
-        for column, text in enumerate(texts):
-            item = qt.QTableWidgetItem(str(text))
-            item.setToolTip(str(texts[-1]))  # the message, which may be out of sight
-            self.ui.batchTable.setItem(row, column, item)
-        self.ui.batchTable.resizeColumnsToContents()
+        before, after = row.agreement_before, row.agreement
+        self.table.show(
+            index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message)
+        )
 
 
-def _cells(quality) -> list[str]:
-    """State, numbers of the kept stage and nothing to say."""
-    kept = next(row for row in quality if row.kept)
-    seconds = sum(row.seconds for row in quality)
-    numbers = (quality[0].agreement, kept.agreement, kept.dice)
-    return ["done", *("" if n != n else f"{n:.3f}" for n in numbers), str(kept.folded), f"{seconds:.1f}", ""]
+def _line(outcome) -> Line:
+    """Light, numbers of the kept stage and what the run says about itself."""
+    kept, before = outcome.kept, outcome.result.stages[0].agreement
+    said = " ".join((*outcome.warnings, *outcome.notes))
+    light, seconds = outcome.verdict.light, outcome.seconds
+    return Line("done", light, before, kept.agreement, kept.dice, kept.folded, seconds, said)
+
+
+def _allow(button, free: bool, missing: str, help: str) -> None:
+    """Enable a button, or say in its tooltip why not."""
+    button.enabled = free and not missing
+    button.toolTip = missing or (help if free else _("Wait until the registration has ended"))

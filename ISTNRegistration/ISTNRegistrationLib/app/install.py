@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+from importlib import metadata
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
+from .. import __version__
 from ..core.errors import InputError
 
+PIP_NAME = "istn-registration"
 WHO = "ISTN Registration"
 NEEDED = ("torch", "h5py", "SimpleITK")
 TORCH = ">=2.2"
@@ -27,6 +30,21 @@ def checkInstalled() -> None:
     if missing:
         todo = "Press 'Install what is missing' in the panel of ISTN Registration"
         raise InputError(WHO, "Python packages are missing", "all of " + ", ".join(NEEDED), ", ".join(missing), todo)
+
+
+def otherInstallation() -> str:
+    """What to say when pip has put another version of this library into Slicer's Python; "" when it has not."""
+    try:
+        installed = metadata.version(PIP_NAME)
+    except metadata.PackageNotFoundError:
+        return ""
+    if installed == __version__:
+        return ""
+    text = _(
+        "Slicer's Python also has {name} {installed}. The panel uses its own {own}; the command istn does not, until "
+        "the package is upgraded or uninstalled."
+    )
+    return text.format(name=PIP_NAME, installed=installed, own=__version__)
 
 
 def installMissing() -> None:
@@ -60,9 +78,11 @@ def _installTorch() -> None:
 
 
 def _installH5py() -> None:
-    packaging = getattr(slicer, "packaging", None)  # Slicer 5.12 and newer
-    if packaging is None:
+    """The user has agreed already."""
+    try:
+        from slicer import packaging  # of Slicer 5.12 and newer, which does not import it by itself
+    except ImportError:
         slicer.util.pip_install("h5py")
         return
     wanted = packaging.load_requirements(str(requirementsFile()))
-    packaging.pip_ensure(wanted, requester=WHO, skip_packages=NEVER_REPLACED)
+    packaging.pip_ensure(wanted, requester=WHO, skip_packages=NEVER_REPLACED, prompt_install=False)

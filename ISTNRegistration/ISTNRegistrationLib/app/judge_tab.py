@@ -1,125 +1,83 @@
-"""The tab Judge: numbers and a light, the heatmap cockpit, exports, and what is brought along."""
+"""The tab Judge: numbers and a light, the heatmap cockpit, exports, and copies of other nodes."""
 
 from __future__ import annotations
-
-import html
 
 import qt
 import slicer
 from slicer.i18n import tr as _
 
 from ..bridge.carry import carry
-from ..bridge.cockpit import LAYOUT_ID, STRUCTURE_COLORS, Cockpit, layoutXml
 from ..bridge.provenance import asPython, provenance
-from ..bridge.quality import HEADINGS, cells, verdict, writeCsv
 from ..bridge.report import writeHtml
+from ..bridge.surfaces import FIXED_COLOR, MOVING_COLOR
+from ..bridge.views import showVolumes, viewsOfPair
 from ..bridge.volumes import volumeFromNode
+from ..core.files import write_text
+from ..core.quality import HEADINGS, cells, table_csv
+from .comparison import Comparison
+from .verdict import lamp, lightWord, measureTexts, stageName, verdictText
 
-LIGHT = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}
-LIGHT_SIZE, ROW_HEIGHT = 16, 22
-SHOWN = ("heatmap", "comparison", "orientation", "opacity", "heatLow", "heatHigh", "showGrid", "showOutlines")
+FRAME = 4  # pixels around the table
 
 
 class JudgeTab:
-    """Shows one finished registration; empty until ``show``, and again when its nodes leave the scene."""
+    """Shows one finished registration; empty until ``show``, and again when the scene is closed."""
 
     def __init__(self, ui) -> None:
         self.ui = ui
-        self.parameters = self.nodes = self.pair = self.light = self._cockpit = self._shown = None
-        self._layoutBefore = None
-        ui.cockpitButton.connect("toggled(bool)", self.onCockpit)
+        self.parameters = self.nodes = self.pair = self.light = self._inViews = None
+        self.comparison = Comparison(ui)
         ui.exportCsvButton.connect("clicked(bool)", self.onExportCsv)
         ui.exportHtmlButton.connect("clicked(bool)", self.onExportHtml)
         ui.copyPythonButton.connect("clicked(bool)", self.onCopyPython)
         ui.carryButton.connect("clicked(bool)", self.onCarry)
-        ui.qualityTable.setColumnCount(len(HEADINGS))
-        ui.qualityTable.setHorizontalHeaderLabels([_(text).replace(" ", "\n") for text in HEADINGS.values()])
-        ui.qualityTable.verticalHeader().hide()
-        ui.qualityTable.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        ui.qualityTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        ui.qualityTable.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
+        ui.legendLabel.text = _legend()
         self.stop()
 
     def setParameters(self, parameters) -> None:
         """Follow a parameter node; None lets go."""
-        self.parameters = parameters
+        self.parameters = self.comparison.parameters = parameters
 
     def show(self, pair, nodes) -> None:
-        """Show a finished registration: fixed and moving node, RegistrationNodes."""
+        """Show a finished registration: fixed and moving node, RegistrationNodes; the views show what came out."""
         self.stop()
         self.pair, self.nodes = pair, nodes
-        voxels = nodes.result.fixed_map.grid.size
-        self.light = verdict(nodes.quality, voxels[0] * voxels[1] * voxels[2], nodes.notes)
-        self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}: '{kept}' was kept.").format(
-            moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=nodes.result.kept
+        self.light = nodes.outcome.verdict
+        self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}. Kept stage: {kept}.").format(
+            moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=stageName(nodes.result.kept)
         )
         if nodes.inverse is not None:
             self.ui.judgeTextLabel.text += " " + _inverseText(nodes.inverse)
-        self.ui.legendLabel.text = _legend(nodes.structures) if nodes.heatmaps else ""
-        self.ui.reasonLabel.text = self.light.reason
-        self.ui.lightLabel.setPixmap(_lamp(LIGHT[self.light.light]))
-        self.ui.lightLabel.toolTip = self.light.light
+        self.ui.reasonLabel.text = verdictText(self.light)
+        self.ui.lightLabel.setPixmap(lamp(self.light.light))
+        self.ui.lightLabel.toolTip = lightWord(self.light.light)
         self._fillTable(nodes.quality)
         self._enable(True)
-        self.ui.cockpitButton.enabled = bool(nodes.heatmaps) and nodes.volume is not None
-        self.ui.cockpitButton.toolTip = (
-            _("Four linked views: fixed, before, after and heatmap. Press again to go back to your layout")
-            if self.ui.cockpitButton.enabled
-            else _("Register with the outputs Registered volume and Heatmaps to compare them")
-        )
+        self.comparison.ready(pair, nodes)
+        self._showResult()
 
     def stop(self) -> None:
         """Show nothing: at the start, before the next run, and when the scene is closed."""
-        self.ui.cockpitButton.checked = False
+        self.comparison.stop()
         self.nodes = self.pair = self.light = None
         self.ui.qualityTable.setRowCount(0)
         self.ui.judgeTextLabel.text = _("Register first: the result appears here.")
-        self.ui.reasonLabel.text = self.ui.legendLabel.text = ""
+        self.ui.reasonLabel.text = ""
         self.ui.lightLabel.setPixmap(qt.QPixmap())
         self._enable(False)
 
     def update(self) -> None:
         """A choice has changed: the cockpit follows."""
-        p = self.parameters
-        if self._cockpit is None or p is None:
-            return
-        choice = [getattr(p, name) for name in SHOWN]
-        if choice == self._shown:
-            return
-        self._shown = choice
-        self._cockpit.show(p.heatmap, p.comparison, p.opacity)
-        self._cockpit.setHeatRange(p.heatLow, max(p.heatHigh, p.heatLow + 0.01))
-        self._cockpit.turn(p.orientation)
-        self._cockpit.showGrid(p.showGrid, p.orientation)
-        self._cockpit.showOutlines(p.showOutlines)
-
-    def onCockpit(self, wanted: bool) -> None:
-        """Open the four views, or close them and go back to the layout before."""
-        with slicer.util.tryWithErrorDisplay(_("The comparison could not be shown.")):
-            if wanted and self.nodes is not None:
-                self._openCockpit()
-            elif not wanted and self._cockpit is not None:
-                self._closeCockpit()
-
-    def _openCockpit(self) -> None:
-        self._layoutBefore = showLayout()
-        cockpit = Cockpit(slicer.mrmlScene, *self.pair, self.nodes)
-        cockpit.open(self.nodes.structures)
-        self._cockpit, self._shown = cockpit, None
-        self.update()
-        slicer.util.resetSliceViews()
-        cockpit.lookAtStructures()
-
-    def _closeCockpit(self) -> None:
-        cockpit, self._cockpit = self._cockpit, None
-        cockpit.close()
-        if self._layoutBefore is not None:
-            slicer.app.layoutManager().setLayout(self._layoutBefore)
+        self.comparison.update()
 
     def onExportCsv(self) -> None:
         """Save the table."""
         path = _saveName(_("Save the table"), "registration.csv", "CSV (*.csv)")
         if path:
             with slicer.util.tryWithErrorDisplay(_("The table could not be saved.")):
-                writeCsv(path, self.nodes.quality)
+                write_text(path, table_csv(self.nodes.quality), f"Table '{path}'")
 
     def onExportHtml(self) -> None:
         """Save the report."""
@@ -138,35 +96,45 @@ class JudgeTab:
         with slicer.util.tryWithErrorDisplay(_("The nodes could not be brought along."), waitCursor=True):
             carry(slicer.mrmlScene, self.ui.carrySelector.checkedNodes(), self.nodes.transform, self.pair[0])
 
+    def _showResult(self) -> None:
+        """The result over the fixed volume, in views where the user has chosen nothing else."""
+        views = viewsOfPair(slicer.mrmlScene, self.pair, self._inViews)
+        if showVolumes(slicer.mrmlScene, views, self.pair[0], self.nodes.volume, opacity=None):
+            slicer.util.resetSliceViews()
+        self._inViews = self.nodes.volume
+
     def _enable(self, known: bool) -> None:
         ui = self.ui
-        for button in (ui.exportCsvButton, ui.exportHtmlButton, ui.copyPythonButton, ui.carryButton, ui.cockpitButton):
+        for button in (ui.exportCsvButton, ui.exportHtmlButton, ui.copyPythonButton, ui.carryButton):
             button.enabled = known
 
     def _fillTable(self, quality) -> None:
+        """A column for each stage and a row for each measure that is known, so that it fits a narrow panel."""
         table = self.ui.qualityTable
-        table.setRowCount(len(quality))
-        for row, stage in enumerate(quality):
-            for column, text in enumerate(cells(stage)):
-                item = qt.QTableWidgetItem(text)
-                font = item.font()
-                font.setBold(stage.kept)
-                item.setFont(font)
-                table.setItem(row, column, item)
-        table.resizeColumnsToContents()
+        columns = [dict(zip(HEADINGS, cells(stage), strict=True)) for stage in quality]
+        texts = {key: text for key, text in measureTexts().items() if any(c[key] != "–" for c in columns)}
+        table.setColumnCount(len(quality))
+        table.setRowCount(len(texts))
+        for row, (key, (heading, explanation)) in enumerate(texts.items()):
+            table.setVerticalHeaderItem(row, _item(heading, explanation))
+            for column, stage in enumerate(quality):
+                number = columns[column][key]
+                tip = f"{stageName(stage.stage)}, {heading}: {number}. {explanation}"
+                table.setItem(row, column, _item(number, tip, stage.kept))
+        for column, stage in enumerate(quality):
+            name = stageName(stage.stage)
+            kept = _("This stage's transform is the result") if stage.kept else _("This stage was not kept")
+            table.setHorizontalHeaderItem(column, _item(name.replace(" ", "\n", 1), f"{name}. {kept}"))
+        table.setMinimumHeight(table.horizontalHeader().height + table.verticalHeader().length() + FRAME)
 
 
-def showLayout() -> int | None:
-    """Switch to the cockpit's layout; returns the layout before, None where there is no layout manager."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return None
-    before = manager.layout
-    node = manager.layoutLogic().GetLayoutNode()
-    if not node.IsLayoutDescription(LAYOUT_ID):
-        node.AddLayoutDescription(LAYOUT_ID, layoutXml())
-    manager.setLayout(LAYOUT_ID)
-    return before
+def _item(text: str, toolTip: str, bold: bool = False):
+    item = qt.QTableWidgetItem(text)
+    item.setToolTip(toolTip)
+    font = item.font()
+    font.setBold(bold)
+    item.setFont(font)
+    return item
 
 
 def _inverseText(node) -> str:
@@ -175,21 +143,21 @@ def _inverseText(node) -> str:
     return text.format(mean=mean, largest=largest)
 
 
-def _legend(structures) -> str:
-    """Rich text: the structures' names, each after a dot in the colour of its outline."""
-    parts = []
-    for number, name in enumerate(structures):
-        red, green, blue = (round(255 * c) for c in STRUCTURE_COLORS[number % len(STRUCTURE_COLORS)])
-        parts.append(f'<span style="color:#{red:02x}{green:02x}{blue:02x}">\u25a0</span>&nbsp;{html.escape(name)}')
-    return "  ".join(parts)
+def _legend() -> str:
+    """Rich text: what the colors of the cockpit mean, each after a square of it."""
+    entries = (
+        ("#3cc83c", _("fixed")),
+        ("#e650e6", _("moving")),
+        (_hex(FIXED_COLOR), _("outline in fixed (F')")),
+        (_hex(MOVING_COLOR), _("outline in moving (M')")),
+    )
+    return "  ".join(f'<span style="color:{color}">\u25a0</span>&nbsp;{name}' for color, name in entries)
+
+
+def _hex(color) -> str:
+    return "#" + "".join(f"{round(255 * c):02x}" for c in color)
 
 
 def _saveName(title: str, name: str, kind: str) -> str:
     chosen = qt.QFileDialog.getSaveFileName(None, title, name, kind)
     return chosen[0] if isinstance(chosen, tuple) else chosen
-
-
-def _lamp(color: str):
-    pixmap = qt.QPixmap(LIGHT_SIZE, LIGHT_SIZE)
-    pixmap.fill(qt.QColor(color))
-    return pixmap

@@ -8,8 +8,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.checkpoints import cardText, checkpointFiles, readCard, shippedFolder
+from ..core.card import read_card, shipped
 from ..core.errors import InputError
+from .card_text import cardText
 
 OWN_FILES = "ISTNRegistration/Checkpoints"
 
@@ -40,8 +41,8 @@ class ModelChooser:
         """List what is shipped and what the user added, as far as it is still there."""
         box = self.ui.checkpointComboBox
         box.clear()
-        for path in checkpointFiles([shippedFolder()]):
-            box.addItem(path.stem, path.stem)
+        for name in shipped():
+            box.addItem(name, name)
         for path in self._ownFiles():
             self._listed(path)
 
@@ -51,13 +52,12 @@ class ModelChooser:
         if box.findData(checkpoint) < 0 and Path(checkpoint).is_file():
             self._listed(Path(checkpoint))
         box.currentIndex = box.findData(checkpoint)
-        shipped = shippedFolder() / f"{checkpoint}.h5"
-        path = shipped if shipped.is_file() else Path(checkpoint)
+        path = shipped().get(checkpoint, Path(checkpoint))
         if self.card is not None and self.card.path == path:
             return
         self.card, self.problem = None, ""
         try:
-            self.card = readCard(path)
+            self.card = read_card(path)
         except InputError as error:
             self.problem = _("Select a checkpoint that can be read")
             self.ui.cardTextLabel.text = str(error)

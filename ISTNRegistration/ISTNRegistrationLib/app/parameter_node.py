@@ -1,13 +1,16 @@
 """The panel's parameter node: typed, in the scene, bound to the widgets by their property SlicerParameterName."""
 
-from typing import Annotated, Union
+from typing import Annotated, Union, get_args, get_origin, get_type_hints
 
 import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from .parameters import COMPARISONS, DEVICES, HEATMAPS, INITIALS, ORIENTATIONS, REFINEMENTS
+from ..core.options import DEVICES, REFINEMENTS
+from .parameters import COMPARISONS, HEATMAPS, INITIALS, MOST_ITERATIONS, ORIENTATIONS
 
-Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode]  # noqa: UP007  Slicer reads Union
+PLAIN = (str, bool, int, float)
+# Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
+Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
 
 
 @parameterNodeWrapper
@@ -27,9 +30,10 @@ class ISTNRegistrationParameterNode:
 
     checkpoint: str = "brain"
     transform: str = "affine"
-    refine: Annotated[str, Choice(REFINEMENTS)] = "theta"
-    iterations: Annotated[int, WithinRange(0, 2000)] = 50
-    device: Annotated[str, Choice(DEVICES)] = "auto"
+    refine: Annotated[str, Choice(list(REFINEMENTS))] = "theta"
+    iterations: Annotated[int, WithinRange(0, MOST_ITERATIONS)] = 50
+    keepBest: bool = True
+    device: Annotated[str, Choice(list(DEVICES))] = "auto"
 
     outputTransform: slicer.vtkMRMLTransformNode
     makeVolume: bool = True
@@ -44,10 +48,34 @@ class ISTNRegistrationParameterNode:
     previewEvery: Annotated[int, WithinRange(1, 100)] = 5
 
     heatmap: Annotated[str, Choice(HEATMAPS)] = "warped"
-    comparison: Annotated[str, Choice(COMPARISONS)] = "overlay"
+    comparison: Annotated[str, Choice(COMPARISONS)] = "colors"
     orientation: Annotated[str, Choice(ORIENTATIONS)] = "Axial"
     opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.5
     heatLow: Annotated[float, WithinRange(0.0, 1.0)] = 0.0
     heatHigh: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
     showOutlines: bool = True
     showGrid: bool = True
+
+
+def typedParameters(node) -> ISTNRegistrationParameterNode:
+    """The typed view of a parameter node.
+
+    What it says and can no longer be chosen (a scene of another version, or edited by hand) becomes the default.
+    """
+    for name, annotation in get_type_hints(ISTNRegistrationParameterNode, include_extras=True).items():
+        kind, *limits = get_args(annotation) if get_origin(annotation) is Annotated else (annotation,)
+        if kind in PLAIN and node.HasParameter(name) and not _isChoice(node.GetParameter(name), kind, limits):
+            node.UnsetParameter(name)
+    return ISTNRegistrationParameterNode(node)
+
+
+def _isChoice(text: str, kind, limits) -> bool:
+    if kind is bool:
+        return text in ("True", "False")
+    try:
+        value = kind(text)
+        for limit in limits:
+            limit.validate(value)
+    except ValueError:
+        return False
+    return True

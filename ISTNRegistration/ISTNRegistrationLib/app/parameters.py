@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import slicer
 from slicer.i18n import tr as _
 
-INITIALS = ["auto", "none", "center", "center_of_mass", "moments", "rigid", "transform"]
-REFINEMENTS = ["theta", "weights", "none"]
-DEVICES = ["auto", "cpu", "cuda"]
+from ..core import options
+from ..core.options import PRESETS, REFINEMENTS, Preset
+
+INITIALS = [*options.INITIALS, "transform"]
 HEATMAPS = ["warped", "fixed", "moving", "difference"]
-COMPARISONS = ["overlay", "checkerboard", "moving", "registered"]
+COMPARISONS = ["colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered"]
 ORIENTATIONS = ["Axial", "Coronal", "Sagittal"]
+MOST_ITERATIONS = 2000
 OWN_PRESET = "ISTNRegistration/OwnPreset"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Refinement and iterations under one name."""
-
-    refine: str
-    iterations: int
-
-
-PRESETS = {"fast": Preset("none", 0), "standard": Preset("theta", 50), "accurate": Preset("theta", 200)}
 
 
 def labels() -> dict[str, list[str]]:
@@ -36,6 +25,7 @@ def labels() -> dict[str, list[str]]:
             _("Centres of the images"),
             _("Centres of mass"),
             _("Centres of mass and main axes"),
+            _("Landmarks of both images"),
             _("Rigid registration of the images (slower)"),
             _("The transform chosen below"),
         ],
@@ -52,7 +42,10 @@ def labels() -> dict[str, list[str]]:
             _("Difference: where the two still disagree"),
         ],
         "comparisonComboBox": [
+            _("Two colors: gray where they agree"),
             _("Overlay"),
+            _("Flicker"),
+            _("Wipe: fixed at the left"),
             _("Checkerboard"),
             _("Before: the moving volume at the start"),
             _("After: the registered volume"),
@@ -73,10 +66,11 @@ def presetLabels() -> dict[str, str]:
 
 
 def ownPreset() -> Preset | None:
-    """The preset that the user saved on this computer."""
+    """The preset that the user saved on this computer; None also where it can no longer be chosen."""
     text = slicer.app.userSettings().value(OWN_PRESET)
     refine, _colon, iterations = str(text or "").partition(":")
-    return Preset(refine, int(iterations)) if refine in REFINEMENTS and iterations.isdigit() else None
+    possible = refine in REFINEMENTS and iterations.isdecimal() and int(iterations) <= MOST_ITERATIONS
+    return Preset(refine, int(iterations)) if possible else None
 
 
 def saveOwnPreset(preset: Preset) -> None:

@@ -9,15 +9,18 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.checks import warnings
+from ..bridge.checks import pairWarnings
 from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
-from ..bridge.registration import KnownStructures
+from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
+from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
+from .events import handleEvents
 from .models import ModelChooser
-from .parameters import PRESETS, Preset, labels, ownPreset, presetLabels, presetName, saveOwnPreset
+from .parameters import labels, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
+from .verdict import SIGNS, stageName, verdictText
 
 PLOT_HEIGHT = 120
 
@@ -35,11 +38,12 @@ class RegisterTab:
     Args:
         ui: the panel's widgets.
         logic: has ``register``.
+        turn: of the panel's tabs.
         onResult: called with the RegistrationNodes of a finished run.
     """
 
-    def __init__(self, ui, logic, onResult) -> None:
-        self.ui, self.logic, self.onResult = ui, logic, onResult
+    def __init__(self, ui, logic, turn, onResult) -> None:
+        self.ui, self.logic, self.onResult, self._turn = ui, logic, onResult, turn
         self.parameters = self._run = self._preview = None
         self._curves, self._began = {}, 0.0
         self.models = ModelChooser(ui, self._onModelChanged)
@@ -74,10 +78,10 @@ class RegisterTab:
         name = presetName(Preset(p.refine, p.iterations))
         self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
         self.ui.initialTransformSelector.enabled = p.initial == "transform"
-        missing = self._missing()
-        self.ui.applyButton.enabled = not missing and self._run is None
-        self.ui.applyButton.text = missing or _("Apply")
-        self.ui.applyButton.toolTip = missing or _("Register the moving volume to the fixed one")
+        missing, busy = self._missing(), self._busy()
+        self.ui.applyButton.enabled = not (missing or busy)
+        self.ui.applyButton.text = busy or missing or _("Apply")
+        self.ui.applyButton.toolTip = busy or missing or _("Register the moving volume to the fixed one")
         said = [] if missing else self._warnings()
         self.ui.warningsLabel.text = "\n".join(f"⚠ {text}" for text in said)
         self.ui.warningsLabel.visible = bool(said)
@@ -91,12 +95,20 @@ class RegisterTab:
         if p.fixedVolume is p.movingVolume:
             return _("Select two different volumes")
         if p.initial == "transform" and p.initialTransform is None:
-            return _("Select a start transform")
+            return _("Select an initial transform")
+        if p.initial == "landmarks" and None in (p.fixedLandmarks, p.movingLandmarks):
+            return _("Select landmarks of both images")
         return self.models.problem
+
+    def _busy(self) -> str:
+        if self._run is not None:
+            return _("Registering...")
+        return "" if self._turn.isFreeFor(self) else _("Wait: the tab Batch is registering")
 
     def _warnings(self) -> list[str]:
         p = self.parameters
-        return warnings(p.fixedVolume, p.movingVolume, self.models.card.config, self.models.card.card, p.initial)
+        card = self.models.card
+        return [*card.warnings, *pairWarnings(p.fixedVolume, p.movingVolume, card, p.initial)]
 
     def _showTransforms(self) -> None:
         names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
@@ -131,10 +143,22 @@ class RegisterTab:
         saveOwnPreset(Preset(self.parameters.refine, self.parameters.iterations))
         self.update()
 
-    def request(self) -> dict:
-        """Keyword arguments of ``logic.register`` that the panel's choices make."""
+    def request(self) -> NodeRequest:
+        """What the panel's choices ask for."""
         p = self.parameters
-        outputs = OutputOptions(
+        initial = p.initialTransform if p.initial == "transform" else p.initial
+        options = {key: getattr(p, key) for key in ("transform", "refine", "iterations", "device")}
+        return NodeRequest(
+            SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks),
+            SideNodes(p.movingVolume, p.movingMask, p.movingStructures, p.movingLandmarks),
+            p.checkpoint,
+            {**options, "initial": initial, "keep_best": p.keepBest},
+        )
+
+    def outputs(self) -> OutputOptions:
+        """Which nodes the panel's choices ask for."""
+        p = self.parameters
+        return OutputOptions(
             volume=p.makeVolume,
             heatmaps=p.makeHeatmaps,
             channels=p.makeChannels,
@@ -145,21 +169,6 @@ class RegisterTab:
             applyToMoving=p.applyToMoving,
             transformNode=p.outputTransform,
         )
-        known = (p.fixedStructures, p.movingStructures, p.fixedLandmarks, p.movingLandmarks)
-        return {
-            "checkpoint": p.checkpoint,
-            "outputs": outputs,
-            "masks": (p.fixedMask, p.movingMask),
-            "known": KnownStructures(*known),
-            **self.options(),
-        }
-
-    def options(self) -> dict:
-        """Keywords of RegisterOptions."""
-        p = self.parameters
-        initial = p.initialTransform if p.initial == "transform" else p.initial
-        keys = ("transform", "refine", "iterations", "device")
-        return {"initial": initial, **{key: getattr(p, key) for key in keys}}
 
     def onApply(self) -> None:
         """Register; errors are shown, a cancelled run leaves no trace."""
@@ -168,11 +177,13 @@ class RegisterTab:
 
     def _register(self) -> None:
         p = self.parameters
-        pair, request, every = (p.fixedVolume, p.movingVolume), self.request(), p.previewEvery
-        self._start(Preview(slicer.mrmlScene, *pair) if p.preview else None)
+        request, outputs, every = self.request(), self.outputs(), p.previewEvery
+        self._start(Preview(slicer.mrmlScene, *request.pair) if p.preview else None)
         try:
-            nodes = self.logic.register(*pair, inBackground=lambda work: self._inBackground(work, every), **request)
-            self._end(_("Done in {seconds:.1f} s").format(seconds=time.monotonic() - self._began))
+            nodes = self.logic.run(request, outputs, inBackground=lambda work: self._inBackground(work, every))
+            done = _("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._began)
+            verdict = nodes.outcome.verdict
+            self._end(f"{done} {SIGNS[verdict.light]} {verdictText(verdict)}")
         except RegistrationCancelled:
             self._end(_("Cancelled: nothing was changed"))
             return
@@ -182,7 +193,7 @@ class RegisterTab:
         except BaseException:
             self._end(_("Failed"))
             raise
-        self.onResult(pair, nodes)
+        self.onResult(request.pair, nodes)
 
     def _inBackground(self, work, every: int):
         def inWorker(report):
@@ -192,7 +203,7 @@ class RegisterTab:
 
             return work(onProgress)
 
-        return self._run.execute(inWorker, self.onReport, slicer.app.processEvents)
+        return self._run.execute(inWorker, self.onReport, handleEvents)
 
     def onReport(self, message: Message) -> None:
         """Show where the run stands (main thread)."""
@@ -205,10 +216,11 @@ class RegisterTab:
         self.ui.progressBar.maximum = max(progress.iterations, 1)
         self.ui.progressBar.value = progress.iteration
         text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")
-        fields = {"stage": progress.stage, "iteration": progress.iteration, "iterations": progress.iterations}
-        self.ui.statusLabel.text = text.format(**fields, loss=progress.loss, left=left)
+        fields = {"iteration": progress.iteration, "iterations": progress.iterations, "loss": progress.loss}
+        self.ui.statusLabel.text = text.format(stage=stageName(progress.stage), left=left, **fields)
         width = max(self.ui.runFrame.width - 30, 200)
-        self.ui.lossPlotLabel.setPixmap(curvesPixmap(self._curves, width, PLOT_HEIGHT))
+        curves = {stageName(name): values for name, values in self._curves.items()}
+        self.ui.lossPlotLabel.setPixmap(curvesPixmap(curves, width, PLOT_HEIGHT))
         if message.transform is not None and not self._run.ending:
             self._preview.update(message.transform)
 
@@ -232,8 +244,7 @@ class RegisterTab:
         self.ui.progressBar.maximum = 0  # busy: the networks look at the images
         self.ui.statusLabel.text = _("The networks look at the images...")
         self.ui.lossPlotLabel.setPixmap(qt.QPixmap())
-        self.update()
-        self.ui.applyButton.text = _("Registering...")
+        self._turn.take(self)
 
     def _end(self, text: str) -> None:
         if self._preview is not None:
@@ -241,7 +252,7 @@ class RegisterTab:
         self._run = self._preview = None
         self._showButtons(False)
         self.ui.statusLabel.text = text
-        self.update()
+        self._turn.giveBack()
 
     def _showButtons(self, running: bool) -> None:
         for widget in (self.ui.progressBar, self.ui.stopButton, self.ui.cancelButton):

@@ -6,6 +6,9 @@ import hashlib
 from pathlib import Path
 
 import slicer
+from slicer.i18n import tr as _
+
+from ..bridge.views import showVolumes, usersViews
 
 CATEGORY = "ISTN Registration"
 PAIR = {"ISTNFixedBrain": "mni152.nii.gz", "ISTNMovingBrain": "colin27.nii.gz"}
@@ -18,7 +21,7 @@ def registerSampleData() -> None:
 
     logic = SampleData.SampleDataLogic
     if hasattr(logic, "registerCustomSampleDataCategory"):  # Slicer 5.12 and newer
-        logic.registerCustomSampleDataCategory(CATEGORY)
+        logic.registerCustomSampleDataCategory(CATEGORY, _("ISTN Registration"))
     entries = {name: [name] for name in PAIR} | {"ISTNBrainPair": list(PAIR)}
     for name, nodes in entries.items():
         logic.registerCustomSampleDataSource(
@@ -48,3 +51,9 @@ def loadSamplePair():
     if None in nodes:
         raise RuntimeError(f"The sample data in {RESOURCES / 'SampleData'} cannot be read")
     return nodes
+
+
+def showSamplePair(pair) -> None:
+    """Show the moving brain half transparent over the fixed one in the user's slice views."""
+    if showVolumes(slicer.mrmlScene, usersViews(slicer.mrmlScene), *pair):
+        slicer.util.resetSliceViews()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import qt
 from slicer.i18n import tr as _
 
-from .plot import COLORS, MARGIN
+from .plot import MARGIN, paperColors
 
-AXIS_COLOR, TEXT_COLOR = "#bbbbbb", "#444444"
 LEFT, BOTTOM, LINE = 28, 18, 16
 
 
@@ -26,10 +25,11 @@ def diceCurves(history: dict[str, list[float]]) -> dict[str, list[float]]:
 def trainingPixmap(history: dict[str, list[float]], lastStep: float, width: int, height: int):
     """QPixmap of the Dice curves over the steps from 0 to ``lastStep``, with the last values."""
     pixmap = qt.QPixmap(width, height)
-    pixmap.fill(qt.QColor("#ffffff"))
+    paper, ink, colors = paperColors()
+    pixmap.fill(paper)
     painter = qt.QPainter(pixmap)
-    _drawAxes(painter, lastStep, width, height)
-    colors = (TEXT_COLOR, *COLORS)
+    _drawAxes(painter, ink, lastStep, width, height)
+    colors = (ink, *colors)
     for number, (name, values) in enumerate(diceCurves(history).items()):
         painter.setPen(qt.QPen(qt.QColor(colors[number % len(colors)])))
         painter.drawText(LEFT + MARGIN, LINE * (number + 1), f"{name} {values[-1]:.2f}")
@@ -49,12 +49,11 @@ def dicePoints(steps: list[float], values: list[float], lastStep: float, width: 
     return [(LEFT + round(s / max(lastStep, 1) * across), MARGIN + round((1 - v) * down)) for s, v in pairs]
 
 
-def _drawAxes(painter, lastStep: float, width: int, height: int) -> None:
+def _drawAxes(painter, ink, lastStep: float, width: int, height: int) -> None:
     top, bottom, right = MARGIN, height - BOTTOM, width - MARGIN
-    painter.setPen(qt.QPen(qt.QColor(AXIS_COLOR)))
+    painter.setPen(qt.QPen(ink))
     painter.drawLine(LEFT, top, LEFT, bottom)
     painter.drawLine(LEFT, bottom, right, bottom)
-    painter.setPen(qt.QPen(qt.QColor(TEXT_COLOR)))
     painter.drawText(4, top + 8, "1")
     painter.drawText(4, bottom, "0")
     painter.drawText(

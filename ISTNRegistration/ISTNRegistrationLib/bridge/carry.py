@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import slicer
 
 from ..core.errors import InputError
+from ..core.grid import Grid
 from .outputs import allOrNothing, applyTransform
 from .volumes import orientedImage, volumeFromNode, volumeFromSegment
 
@@ -33,6 +35,8 @@ def _carried(scene, node, transformNode, fixedNode):
     copy.CopyContent(node)
     copy.SetAndObserveTransformNodeID(node.GetTransformNodeID())
     copy.CreateDefaultDisplayNodes()
+    if node.GetDisplayNode() is not None:
+        copy.GetDisplayNode().CopyContent(node.GetDisplayNode())
     before = {scene.GetNthNode(k).GetID() for k in range(scene.GetNumberOfNodes())}
     applyTransform(scene, copy, transformNode)
     helpers = [n for k in range(scene.GetNumberOfNodes()) if (n := scene.GetNthNode(k)).GetID() not in before]
@@ -46,17 +50,30 @@ def _carried(scene, node, transformNode, fixedNode):
 
 
 def _resample(segmentation, fixedNode) -> None:
-    """Replace every segment by what it is on the fixed image's grid; names, colours and ids stay."""
-    grid = volumeFromNode(fixedNode).grid
-    ids = list(segmentation.GetSegmentation().GetSegmentIDs())
+    """Replace every segment by what it is on the fixed image's grid; names, colors, ids and 3-D surfaces stay."""
+    grid, segments = volumeFromNode(fixedNode).grid, segmentation.GetSegmentation()
+    hadSurface = segments.ContainsRepresentation(slicer.vtkSegmentationConverter.GetClosedSurfaceRepresentationName())
+    ids = list(segments.GetSegmentIDs())
     masks = [volumeFromSegment(segmentation, segmentId, grid).array for segmentId in ids]
     segmentation.SetAndObserveTransformNodeID(None)
-    segments = segmentation.GetSegmentation()
     for segmentId, mask in zip(ids, masks, strict=True):
         segment = segments.GetSegment(segmentId)
         segment.RemoveAllRepresentations()
-        segment.AddRepresentation(_binaryName(), orientedImage(mask, grid))
+        segment.AddRepresentation(_binaryName(), orientedImage(*cropped(mask, grid)))
     segmentation.SetReferenceImageGeometryParameterFromVolumeNode(fixedNode)
+    if hadSurface:
+        segmentation.CreateClosedSurfaceRepresentation()
+
+
+def cropped(mask: np.ndarray, grid: Grid) -> tuple[np.ndarray, Grid]:
+    """The box around a mask (D, H, W) and its grid, with a voxel of nothing around it; one voxel of an empty mask."""
+    index = np.argwhere(mask)
+    low = np.maximum(index.min(axis=0) - 1, 0) if len(index) else np.zeros(3, int)
+    high = np.minimum(index.max(axis=0) + 2, mask.shape) if len(index) else np.ones(3, int)
+    matrix = grid.matrix
+    matrix[:3, 3] = grid.index_to_physical(low[::-1])
+    box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+    return mask[box], Grid.from_matrix((high - low)[::-1], matrix)
 
 
 def _binaryName() -> str:

@@ -1,240 +1,257 @@
-"""The heatmap cockpit: four linked slice views that show what the networks saw and what the registration did.
+"""The heatmap cockpit: linked views that show what the networks saw and what the registration did.
 
-    fixed, with the outlines of F'      | before: fixed and moving as they lay at the start
-    after: fixed and registered, grid   | heatmap of choice over the fixed image
+    fixed, with the outlines of F' | before: fixed and moving as they lay at the start | 3-D: the structures of both
+    after: fixed and registered    | heatmap of choice over the fixed image            | on their way
 
-The layout's four views have names of their own, so the user's usual views stay as they are.
+The views have names and a view group of their own, so the user's views stay as they are: Slicer links views by group.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.grid import Grid
 from ..core.volume import Volume
-from .heatmaps import colorTable
-from .transforms import linearTransformNode
-from .volumes import nodeFromVolume, orientedImage, volumeFromNode
+from .compare import Mixture, middleOfStructures, worstPlace
+from .heatmaps import smallLegend
+from .layout import VIEW_3D, VIEWS
+from .surfaces import (
+    FIXED_COLOR,
+    GRID_COLOR,
+    GRID_OPACITY,
+    MOVING_COLOR,
+    MovingSurface,
+    structureSurface,
+    surfaceNode,
+    warpedGridLines,
+)
+from .transforms import FLIP
+from .views import compositeNodes, removeUnseen, setLayers, sharedCopy, unlinked
+from .volumes import RAS_TO_LPS, numpyMatrix, volumeFromNode, vtkMatrix
 
-VIEWS = {"ISTNFixed": "F", "ISTNBefore": "B", "ISTNAfter": "A", "ISTNHeat": "H"}
-ORIENTATIONS = ("Axial", "Coronal", "Sagittal")
-LABEL_MM = 1.0
-LAYOUT_ID = 7209  # any number that no other layout has
-CUT = 0.5  # where a map counts as structure
-CHECKERS = 8  # along the longest axis
-GRID_SPACING_MM, GRID_LINE_MM, GRID_OPACITY = 8.0, 0.6, 0.6
-GRID_COLOR = (0.94, 0.89, 0.26)
-GRID_TABLE = "ISTN grid"
-# Okabe and Ito's colours, which people with colour-blindness can tell apart, and a light pink in place of black.
-STRUCTURE_COLORS = (
-    (0.90, 0.62, 0.00), (0.34, 0.71, 0.91), (0.00, 0.62, 0.45), (0.94, 0.89, 0.26),
-    (0.80, 0.47, 0.65), (0.84, 0.37, 0.00), (0.00, 0.45, 0.70), (1.00, 0.65, 0.75),
-)  # fmt: skip
-COMPARISONS = ("overlay", "checkerboard", "moving", "registered")
+SLICES, IN_3D = [f"vtkMRMLSliceNode{name}" for name in VIEWS], [f"vtkMRMLViewNode{VIEW_3D}"]  # the view nodes' ids
+VIEW_GROUP = 7209  # any number that no other views have
+COMPARISONS = ("colors", "overlay", "flicker", "wipe", "checkerboard", "moving", "registered")
+CAMERA_FROM, VIEW_ANGLE = (-0.35, 0.85, 0.4), 30.0  # RAS: front, a little above and from the patient's left
+ROOM = 2.0  # around the structures: the view is taller than wide
 
 
-@dataclass
-class Cockpit:
-    """What the cockpit shows; every node of it is hidden in selectors and goes with ``close``.
+@dataclass(frozen=True)
+class Look:
+    """What the user chose to see.
 
     Attributes:
-        scene: the MRML scene.
-        fixed, moving: the registered volume nodes.
+        heatmap: key of ``RegistrationNodes.heatmaps``.
+        comparison: one of COMPARISONS, for the views "before" and "after".
+        opacity: of the heatmap and the overlay, and the place of the wipe, 0 to 1.
+        heatRange: colors of the maps span it.
+        orientation: Axial, Coronal or Sagittal.
+        outlines, grid: whether they are drawn.
+        way: how far the structures in 3-D are on their way, 0 (before) to 1 (after).
+    """
+
+    heatmap: str = "warped"
+    comparison: str = "colors"
+    opacity: float = 0.5
+    heatRange: tuple[float, float] = (0.0, 1.0)
+    orientation: str = "Axial"
+    outlines: bool = True
+    grid: bool = False
+    way: float = 1.0
+
+
+class Cockpit:
+    """Fills the views; every node that it makes is hidden, is not saved, and goes with ``close``.
+
+    Args:
+        scene: the MRML scene; the views of ``layoutXml`` must be there.
+        pair: the fixed and the moving volume node that were registered.
         nodes: RegistrationNodes, with volume and heatmaps.
     """
 
-    scene: object
-    fixed: object
-    moving: object
-    nodes: object
-    before: object = None
-    start: object = None
-    checkerboard: object = None
-    outlines: object = None
-    _made: list = field(default_factory=list)
-    _grids: dict = field(default_factory=dict)
-
-    def open(self, structureNames) -> None:
-        """Make what the views need; they must be there (``layoutXml``), and are filled by ``show``."""
-        self.start = self._keep(linearTransformNode(self.scene, self.nodes.result.initial, "ISTN start"))
-        self.before = self._keep(_copyUnder(self.scene, self.moving, self.start))
-        self.outlines = self._keep(structureOutlines(self.scene, self.nodes.result, structureNames))
-        self.checkerboard = self._keep(checkerboardNode(self.scene, self.fixed, self.nodes.volume))
-
-    def show(self, heatmap: str, comparison: str, opacity: float) -> None:
-        """Fill the views.
-
-        Args:
-            heatmap: key of ``nodes.heatmaps``.
-            comparison: one of COMPARISONS, for the view "after".
-            opacity: of the heatmap and of the overlays, 0 to 1.
-        """
-        if comparison not in COMPARISONS:
-            raise ValueError(f"comparison is one of {COMPARISONS}, not {comparison!r}")
-        after = {
-            "overlay": (self.fixed, self.nodes.volume, opacity),
-            "checkerboard": (self.checkerboard, None, 0.0),
-            "moving": (self.fixed, self.before, 1.0),
-            "registered": (self.fixed, self.nodes.volume, 1.0),
-        }[comparison]
-        layers = {
-            "ISTNFixed": (self.fixed, None, 0.0),
-            "ISTNBefore": (self.fixed, self.before, opacity),
-            "ISTNAfter": after,
-            "ISTNHeat": (self.fixed, self.nodes.heatmaps.get(heatmap), opacity),
+    def __init__(self, scene, pair, nodes) -> None:
+        self.scene, self.nodes, self._fixed = scene, nodes, pair[0]
+        self._grids, self._flicked, self._shown = {}, False, None
+        self.before = _copyAtStart(scene, pair[1], nodes.result.initial)
+        self._mixtures = {
+            "ISTNBefore": Mixture(scene, pair[0], self.before, lambda: _movingAtStart(pair, nodes.result), "Moving"),
+            "ISTNAfter": Mixture(scene, pair[0], nodes.volume, lambda: volumeFromNode(nodes.volume), "Registered"),
         }
-        for name, (background, foreground, share) in layers.items():
-            composite = compositeNode(self.scene, name)
-            if composite is not None:
-                composite.SetBackgroundVolumeID(background.GetID())
-                composite.SetForegroundVolumeID(foreground.GetID() if foreground is not None else None)
-                composite.SetForegroundOpacity(share)
-                composite.SetLinkedControl(True)
+        self._prepareViews()
+        self._addSurfaces()
+        self.legends = [smallLegend(heat, "", ["vtkMRMLSliceNodeISTNHeat"]) for heat in nodes.heatmaps.values()]
+        self.legends.append(smallLegend(self.moving.node, "mm", IN_3D))
 
-    def setHeatRange(self, low: float, high: float) -> None:
-        """Colour scale of the maps."""
+    def show(self, look: Look) -> None:
+        """Fill the views."""
+        if look.comparison not in COMPARISONS:
+            raise ValueError(f"comparison is one of {COMPARISONS}, not {look.comparison!r}")
+        self._shown = look
         for node in self.nodes.heatmaps.values():
-            node.GetDisplayNode().SetWindowLevelMinMax(low, high)
+            node.GetDisplayNode().SetWindowLevelMinMax(*look.heatRange)
+        with unlinked(self.scene):
+            self._setView("ISTNFixed", self._fixed)
+            self._setView("ISTNHeat", self._fixed, self.nodes.heatmaps.get(look.heatmap), look.opacity)
+            for name, mixture in self._mixtures.items():
+                self._setView(name, *self._compared(mixture, name, look), added=look.comparison == "colors")
+        for legend in self.legends:
+            legend.Modified()  # Slicer looks which volumes a view shows only then (5.12)
+        self._turn(look.orientation)
+        self._showLines(look)
+        self.moving.move(look.way)
 
-    def showGrid(self, visible: bool, orientation: str) -> None:
-        """A grid of the moving image's space, as the transform bends it, in the view "after".
-
-        Slicer's own transform display draws its grid in every slice view (5.12), so this one is a label map.
-        """
-        if visible and orientation not in self._grids:
-            self._grids[orientation] = self._keep(warpedGridNode(self.scene, self.nodes.result, orientation))
-        composite = compositeNode(self.scene, "ISTNAfter")
-        if composite is not None:
-            composite.SetLabelVolumeID(self._grids[orientation].GetID() if visible else None)
-            composite.SetLabelOpacity(GRID_OPACITY)
-
-    def showOutlines(self, visible: bool) -> None:
-        """The outlines of the structures that the networks see in the fixed image."""
-        self.outlines.GetDisplayNode().SetVisibility(visible)
-
-    def turn(self, orientation: str) -> None:
-        """Axial, Coronal or Sagittal, in all four views."""
-        for name in VIEWS:
-            node = self.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
-            if node is not None:
-                node.SetOrientation(orientation)
+    def flick(self) -> None:
+        """Change from the fixed to the other image, or back, in the views "before" and "after"."""
+        self._flicked = not self._flicked
+        with unlinked(self.scene):
+            for name in self._mixtures:
+                self._view(name).SetForegroundOpacity(float(self._flicked))
 
     def lookAtStructures(self) -> None:
-        """All four views go through the middle of what is seen in the fixed image."""
-        seen = self.nodes.result.fixed_map
-        index = np.argwhere(seen.channels.max(axis=0) >= CUT)
-        if not len(index):
-            return
-        x, y, z = seen.grid.index_to_physical(index.mean(axis=0)[::-1])
-        for name in VIEWS:
-            node = self.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
-            if node is not None:
-                node.JumpSliceByOffsetting(-x, -y, z)
+        """All slices go through the middle of what is seen in the fixed image; the 3-D view looks at it."""
+        point = middleOfStructures(self.nodes.result)
+        if point is not None:
+            self._jump(point)
+        self._aimCamera()
+
+    def lookAtWorst(self) -> np.ndarray:
+        """All slices go through the place where the structures differ most; it is returned (RAS mm)."""
+        point = worstPlace(self.nodes.result)
+        self._jump(point)
+        return point * FLIP
 
     def close(self) -> None:
-        """Take away what only the cockpit needed; the results stay."""
-        for node in self._made:
-            display = node.GetDisplayNode() if self.scene.IsNodePresent(node) else None
-            for gone in (node, display):
-                if gone is not None and self.scene.IsNodePresent(gone):
-                    self.scene.RemoveNode(gone)
-        self._made, self._grids = [], {}
+        """Take away what only the cockpit needed, and leave the user's views as they are; the results stay."""
+        mixed = [node for mixture in self._mixtures.values() for node in mixture.made]
+        lines = [*self.outlines, *self._grids.values(), self.moving.node, self.moving.colors]
+        removeUnseen(self.scene, [*mixed, self.before, *lines, *self.legends])
+        with unlinked(self.scene):
+            for composite in self._views():
+                setLayers(composite, None)
+                composite.SetLabelVolumeID(None)
 
-    def _keep(self, node):
-        node.SetHideFromEditors(True)
-        node.SetSaveWithScene(False)
-        self._made.append(node)
-        return node
+    def _prepareViews(self) -> None:
+        for composite in self._views():
+            composite.SetDoPropagateVolumeSelection(False)  # what is loaded meanwhile stays out of these views
+            composite.SetLinkedControl(True)
+            composite.SetHotLinkedControl(True)
+            composite.SetSaveWithScene(False)
+        view = self.scene.GetSingletonNode(VIEW_3D, "vtkMRMLViewNode")
+        for node in filter(None, [*map(self._sliceNode, VIEWS), view]):
+            node.SetViewGroup(VIEW_GROUP)
+            node.SetSaveWithScene(False)
+        for camera in self._cameras():
+            camera.SetSaveWithScene(False)
+        if view is not None:
+            view.SetBoxVisible(False)
+            view.SetAxisLabelsVisible(False)
+            view.SetOrientationMarkerType(view.OrientationMarkerTypeHuman)
+
+    def _addSurfaces(self) -> None:
+        """F' in every slice and in 3-D; M' before and after in the slices, and on its way in 3-D."""
+        result = self.nodes.result
+        atStart = _atStart(result.moving_map, result, result.fixed_map.grid)
+        target, before, after = map(structureSurface, (result.fixed_map, atStart, result.warped_map))
+        fixed = surfaceNode(self.scene, target, "F' outline", FIXED_COLOR, SLICES, IN_3D)
+        fixed.GetDisplayNode().SetFrontfaceCulling(True)  # seen from inside, as a rim around what moves
+        fixed.GetDisplayNode().SetBackfaceCulling(False)
+        moving = [
+            surfaceNode(self.scene, surface, "M' outline", MOVING_COLOR, [f"vtkMRMLSliceNode{name}"])
+            for name, surface in (("ISTNBefore", before), ("ISTNAfter", after))
+        ]
+        self.outlines = [fixed, *moving]
+        self.moving = MovingSurface(self.scene, self.nodes, before, target, IN_3D)
+
+    def _compared(self, mixture: Mixture, name: str, look: Look) -> tuple:
+        """(background, foreground, opacity) of a view that compares."""
+        other = self.before if name == "ISTNBefore" else self.nodes.volume
+        layers = {
+            "colors": lambda: (*mixture.tinted(), 1.0),
+            "overlay": lambda: (self._fixed, other, look.opacity),
+            "flicker": lambda: (self._fixed, other, float(self._flicked)),
+            "wipe": lambda: (mixture.wipe(look.orientation, look.opacity), None, 0.0),
+            "checkerboard": lambda: (mixture.board(), None, 0.0),
+            "moving": lambda: (self._fixed, self.before, 1.0),
+            "registered": lambda: (self._fixed, self.nodes.volume, 1.0),
+        }
+        return layers[look.comparison]()
+
+    def _setView(self, name: str, background, foreground=None, opacity=0.0, added=False) -> None:
+        composite = self._view(name)
+        if composite is not None:
+            setLayers(composite, background, foreground, opacity)
+            composite.SetCompositing(composite.Add if added else composite.Alpha)
+
+    def _showLines(self, look: Look) -> None:
+        """Outlines and warped grid."""
+        for node in self.outlines:
+            node.GetDisplayNode().SetVisibility2D(look.outlines)
+        if look.grid and look.orientation not in self._grids:
+            lines = warpedGridLines(self.nodes.result, look.orientation)
+            node = surfaceNode(self.scene, lines, "Warped grid", GRID_COLOR, ["vtkMRMLSliceNodeISTNAfter"])
+            node.GetDisplayNode().SetSliceIntersectionThickness(1)
+            node.GetDisplayNode().SetSliceIntersectionOpacity(GRID_OPACITY)
+            self._grids[look.orientation] = node
+        for orientation, node in self._grids.items():
+            node.GetDisplayNode().SetVisibility2D(look.grid and orientation == look.orientation)
+
+    def _turn(self, orientation: str) -> None:
+        for node in filter(None, map(self._sliceNode, VIEWS)):
+            if node.GetOrientation() != orientation:
+                node.SetOrientation(orientation)
+
+    def _jump(self, point) -> None:
+        """All slices through a point (LPS mm)."""
+        for node in filter(None, map(self._sliceNode, VIEWS)):
+            node.JumpSliceByOffsetting(*(np.asarray(point) * FLIP))
+
+    def _aimCamera(self) -> None:
+        """Look at the structures."""
+        box = np.reshape(self.outlines[0].GetPolyData().GetBounds(), (3, 2))
+        middle, radius = box.mean(axis=1), np.ptp(box, axis=1).max() / 2
+        away = ROOM * radius / np.sin(np.radians(VIEW_ANGLE / 2))
+        for camera in self._cameras() if radius > 0 else ():
+            camera.SetFocalPoint(*middle)
+            camera.SetPosition(*(middle + away * np.array(CAMERA_FROM) / np.linalg.norm(CAMERA_FROM)))
+            camera.SetViewUp(0.0, 0.0, 1.0)
+            camera.SetViewAngle(VIEW_ANGLE)
+            camera.ResetClippingRange()
+
+    def _cameras(self) -> list:
+        count = self.scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")
+        cameras = (self.scene.GetNthNodeByClass(k, "vtkMRMLCameraNode") for k in range(count))
+        return [camera for camera in cameras if camera.GetLayoutName() == VIEW_3D]
+
+    def _sliceNode(self, name: str):
+        return self.scene.GetSingletonNode(name, "vtkMRMLSliceNode")
+
+    def _view(self, name: str):
+        return next((node for node in compositeNodes(self.scene) if node.GetLayoutName() == name), None)
+
+    def _views(self) -> list:
+        return [node for node in compositeNodes(self.scene) if node.GetLayoutName() in VIEWS]
 
 
-def layoutXml() -> str:
-    """The two by two views as Slicer's layout manager wants them."""
-    views = [
-        f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
-        f'<property name="orientation" action="default">Axial</property>'
-        f'<property name="viewlabel" action="default">{label}</property>'
-        f'<property name="viewcolor" action="default">#5a7da0</property></view></item>'
-        for name, label in VIEWS.items()
-    ]
-    rows = (f'<item><layout type="horizontal">{"".join(views[k : k + 2])}</layout></item>' for k in (0, 2))
-    return f'<layout type="vertical">{"".join(rows)}</layout>'
-
-
-def compositeNode(scene, view: str):
-    """Layers of the slice view of this name; None while there is no such view."""
-    count = scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")
-    nodes = (scene.GetNthNodeByClass(k, "vtkMRMLSliceCompositeNode") for k in range(count))
-    return next((node for node in nodes if node.GetLayoutName() == view), None)
-
-
-def structureOutlines(scene, result, names):
-    """Segmentation of F', cut at 0.5: a segment per structure in a colour of its own, shown as outlines only."""
-    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "ISTN structures")
-    node.CreateDefaultDisplayNodes()
-    grid = result.fixed_map.grid
-    for number, (name, channel) in enumerate(zip(names, result.fixed_map.channels, strict=True)):
-        image = orientedImage(channel >= CUT, grid)
-        node.AddSegmentFromBinaryLabelmapRepresentation(image, name, STRUCTURE_COLORS[number % len(STRUCTURE_COLORS)])
-    display = node.GetDisplayNode()
-    display.SetVisibility2DFill(False)
-    display.SetVisibility3D(False)
-    _showOnlyIn(scene, display, ("ISTNFixed", "ISTNAfter", "ISTNHeat"))
+def _copyAtStart(scene, movingNode, initial):
+    """Hidden copy (shared voxels) of the moving volume where the initial alignment puts it in the world."""
+    node = sharedCopy(scene, movingNode, "Moving (at the start)")
+    matrix = vtkMatrix(np.eye(4))
+    node.GetIJKToRASMatrix(matrix)
+    toFixed = RAS_TO_LPS @ np.linalg.inv(initial) @ RAS_TO_LPS
+    node.SetIJKToRASMatrix(vtkMatrix(toFixed @ numpyMatrix(matrix)))
     return node
 
 
-def checkerboardNode(scene, fixedNode, registeredNode):
-    """Fixed and registered volume in alternate fields, the registered one's grey values scaled to the fixed one's."""
-    fixed, registered = volumeFromNode(fixedNode), volumeFromNode(registeredNode)
-    ranges = [np.percentile(v.array, (1, 99)) for v in (fixed, registered)]
-    scale = np.ptp(ranges[0]) / max(np.ptp(ranges[1]), 1e-12)
-    other = (registered.array - ranges[1][0]) * scale + ranges[0][0]
-    field = max(fixed.grid.shape) / CHECKERS * min(fixed.grid.spacing)
-    index = np.indices(fixed.grid.shape)
-    steps = [np.floor(index[a] * s / field) for a, s in enumerate(reversed(fixed.grid.spacing))]
-    array = np.where(sum(steps) % 2 == 0, fixed.array, other).astype(np.float32)
-    node = nodeFromVolume(scene, Volume(array, fixed.grid), "ISTN checkerboard")
-    if fixedNode.GetDisplayNode() is not None:
-        node.GetDisplayNode().CopyContent(fixedNode.GetDisplayNode())
-    return node
+def _movingAtStart(pair, result) -> Volume:
+    """The moving image at the start, on the fixed one's grid."""
+    fixed, moving = map(volumeFromNode, pair)
+    return _atStart(moving, result, fixed.grid)
 
 
-def warpedGridNode(scene, result, orientation: str):
-    """Label map (1 mm, over the networks' grid) of the lines whose moving coordinate is a multiple of GRID_SPACING_MM.
+def _atStart(moving: Volume, result, grid) -> Volume:
+    """What lies in moving space, on a grid of fixed space, by the initial alignment alone."""
+    from ..core.transform import SpatialTransform
+    from ..core.warp import warp_volume
 
-    Only the two coordinates in the slice's plane draw lines: the third would fill whole slices.
-    """
-    seen = result.fixed_map.grid
-    size = [round(n * s / LABEL_MM) for n, s in zip(seen.size, seen.spacing, strict=True)]
-    grid = Grid.centered(seen.center, size, (LABEL_MM,) * 3)
-    moving = grid.points() + result.transform.displacement(grid)
-    across = {"Axial": (0, 1), "Coronal": (0, 2), "Sagittal": (1, 2)}[orientation]
-    steps = moving[..., list(across)] / GRID_SPACING_MM
-    lines = (np.abs(steps - np.rint(steps)) * GRID_SPACING_MM < GRID_LINE_MM).any(axis=-1)
-    node = nodeFromVolume(scene, Volume(lines.astype(np.uint8), grid), "ISTN grid", "vtkMRMLLabelMapVolumeNode")
-    node.GetDisplayNode().SetAndObserveColorNodeID(gridColorNode(scene).GetID())
-    return node
-
-
-def gridColorNode(scene):
-    """Nothing, and the colour of the grid's lines."""
-    return colorTable(scene, GRID_TABLE, [(0.0, 0.0, 0.0, 0.0), (*GRID_COLOR, 1.0)])
-
-
-def _copyUnder(scene, movingNode, transformNode):
-    """The moving volume as it lay at the start, resampled on nothing: a copy under the initial alignment."""
-    volume = volumeFromNode(movingNode)
-    node = nodeFromVolume(scene, volume, "ISTN before")
-    if movingNode.GetDisplayNode() is not None:
-        node.GetDisplayNode().CopyContent(movingNode.GetDisplayNode())
-    node.SetAndObserveTransformNodeID(transformNode.GetID())
-    return node
-
-
-def _showOnlyIn(scene, display, views) -> None:
-    display.RemoveAllViewNodeIDs()
-    for name in views:
-        node = scene.GetSingletonNode(name, "vtkMRMLSliceNode")
-        if node is not None:
-            display.AddViewNodeID(node.GetID())
+    return warp_volume(moving, SpatialTransform(result.initial), grid, fill=float(moving.array.min()))

@@ -10,6 +10,7 @@ from .volumes import nodeFromVolume
 
 WINDOW = (0.0, 1.0)  # maps are trained towards 0 and 1
 TRANSPARENT_BELOW = 0.15
+CUT = 0.5  # where a map counts as structure
 OPAQUE_ABOVE = 1e9
 COLORS = 256
 TABLE_NAME = "ISTN heat"
@@ -37,12 +38,10 @@ def heatmapNodes(scene, result, channelNames=None) -> dict:
         result: has ``fixed_map``, ``moving_map`` and ``warped_map``.
         channelNames: if given, one more node per channel and map, under ``"fixed hippocampus"`` and the like.
     """
-    from ..data.results import strongest
-
     nodes = {}
     for key, (attribute, label) in MAPS.items():
         maps = getattr(result, attribute)
-        nodes[key] = heatmapNode(scene, strongest(maps), label)
+        nodes[key] = heatmapNode(scene, maps.strongest, label)
         for channel, name in enumerate(channelNames or ()):
             volume = Volume(maps.channels[channel], maps.grid, maps.name)
             nodes[f"{key} {name}"] = heatmapNode(scene, volume, f"{label} {name}")
@@ -98,4 +97,17 @@ def addLegend(heatmap, title: str):
     legend.SetTitleText(title)
     legend.SetLabelFormat("%.1f")
     legend.SetNumberOfLabels(6)
+    return legend
+
+
+def smallLegend(node, title: str, views):
+    """Hidden color legend of a volume or model node, small enough for a small view, in some views only (ids)."""
+    legend = addLegend(node, title)
+    legend.SetHideFromEditors(True)
+    legend.SetSaveWithScene(False)
+    legend.SetSize(0.10, 0.42)
+    legend.SetPosition(0.97, 0.06)
+    legend.GetLabelTextProperty().SetFontSize(15)
+    legend.GetLabelTextProperty().SetBold(True)
+    legend.SetViewNodeIDs(views)
     return legend

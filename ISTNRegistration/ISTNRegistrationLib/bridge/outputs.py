@@ -12,6 +12,7 @@ from ..core.errors import InputError
 from ..core.volume import Volume
 from .heatmaps import differenceNode, heatmapNodes
 from .provenance import setProvenance
+from .reuse import putInFolder, reused
 from .transforms import (
     bsplineTransformNode,
     gridTransformNode,
@@ -23,7 +24,7 @@ from .transforms import (
 )
 from .volumes import nodeFromVolume
 
-FOLDER = "ISTN {}"
+FOLDER = "ISTN {} to {}"
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ class OutputOptions:
 
 @dataclass
 class RegistrationNodes:
-    """The nodes that were made (None where not asked for), the RegistrationResult and what was measured of it."""
+    """The nodes that were made (None where not asked for), and the Outcome of ``data.run`` that they show."""
 
-    result: Any
+    outcome: Any
     transform: Any = None
     linear: Any = None
     residual: Any = None
@@ -65,9 +66,21 @@ class RegistrationNodes:
     volume: Any = None
     heatmaps: dict = field(default_factory=dict)
     measures: dict = field(default_factory=dict)
-    structures: tuple[str, ...] = ()  # names of the maps' channels
-    quality: tuple = ()
-    notes: tuple[str, ...] = ()
+
+    @property
+    def result(self):
+        """RegistrationResult."""
+        return self.outcome.result
+
+    @property
+    def quality(self) -> tuple:
+        """A StageQuality per stage."""
+        return self.outcome.quality
+
+    @property
+    def structures(self) -> tuple[str, ...]:
+        """Names of the maps' channels."""
+        return tuple(channel.name for channel in self.outcome.checkpoint.config.channels)
 
     def all(self) -> list:
         """Every node that was made."""
@@ -88,42 +101,51 @@ def checkOutputs(outputs: OutputOptions, transform: str) -> None:
         raise InputError(f"Output '{chosen.GetName()}'", "it cannot hold the result", expected, wrong, todo)
 
 
-def createNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
+def createNodes(scene, request, computation, outputs: OutputOptions) -> RegistrationNodes:
     """Add the nodes of a computation to the scene; on any error none of them stays.
+
+    Args:
+        request: the NodeRequest.
 
     Raises:
         InputError: one of the pair, or the chosen output, has left the scene meanwhile.
     """
+    pair = request.pair
     _checkPresent(scene, [*pair, *filter(None, [outputs.transformNode])])
     with allOrNothing(scene):
         nodes = _resultNodes(scene, pair, computation, outputs)
         for node in filter(None, (nodes.transform, nodes.linear, nodes.residual, nodes.inverse)):
             setRegistrationReferences(node, *pair)
-        setProvenance(nodes.transform, pair, computation)
+        setProvenance(nodes.transform, request, computation.outcome)
         if outputs.transformNode is not None:
             _moveInto(scene, outputs.transformNode, nodes)
         if outputs.applyToMoving:
             applyTransform(scene, pair[1], nodes.transform)
-        _putInFolder(scene, nodes, FOLDER.format(nodes.transform.GetName()))
+        for kind in ("heatmaps", "measures"):
+            made = getattr(nodes, kind)
+            setattr(nodes, kind, {key: reused(scene, pair, f"{kind} {key}", node) for key, node in made.items()})
+        putInFolder(scene, nodes.all(), FOLDER.format(pair[1].GetName(), pair[0].GetName()))
     return nodes
 
 
 def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
     fixedNode, movingNode = pair
-    result, name = computation.result, f"{movingNode.GetName()} to {fixedNode.GetName()}"
-    names = tuple(channel.name for channel in computation.checkpoint.config.channels)
-    nodes = RegistrationNodes(result, structures=names, quality=computation.quality, notes=computation.notes)
-    nodes.transform = _transformNode(scene, computation, outputs, name)
+    outcome, name = computation.outcome, f"{movingNode.GetName()} to {fixedNode.GetName()}"
+    nodes, result, grid = RegistrationNodes(outcome), outcome.result, outcome.request.fixed.image.grid
+    if outputs.grid:
+        nodes.transform = gridTransformNode(scene, result.transform, grid, name)
+    else:
+        nodes.transform = transformNodeFor(scene, result.transform, name)
     if outputs.parts:
         nodes.linear = linearTransformNode(scene, result.transform.linear, f"{name} linear")
         if result.transform.residual is not None:
             nodes.residual = bsplineTransformNode(scene, result.transform.residual, f"{name} residual")
     if outputs.inverse:
-        nodes.inverse = inverseTransformNode(scene, nodes.transform, computation.inputs.fixed.grid, f"{name} inverse")
+        nodes.inverse = inverseTransformNode(scene, nodes.transform, grid, f"{name} inverse")
     if computation.warped is not None:
         nodes.volume = _warpedNode(scene, computation.warped, movingNode, fixedNode)
-    if outputs.heatmaps and computation.checkpoint.config.uses_itn:
-        nodes.heatmaps = heatmapNodes(scene, result, names if outputs.channels else None)
+    if outputs.heatmaps and outcome.checkpoint.config.uses_itn:
+        nodes.heatmaps = heatmapNodes(scene, result, nodes.structures if outputs.channels else None)
         nodes.heatmaps["difference"] = differenceNode(scene, result)
     if outputs.measures:
         nodes.measures = _measureNodes(scene, result, name)
@@ -167,12 +189,6 @@ def _nodes(scene) -> list:
     return [scene.GetNthNode(k) for k in range(scene.GetNumberOfNodes())]
 
 
-def _transformNode(scene, computation, outputs: OutputOptions, name: str):
-    if outputs.grid:
-        return gridTransformNode(scene, computation.result.transform, computation.inputs.fixed.grid, name)
-    return transformNodeFor(scene, computation.result.transform, name)
-
-
 def _moveInto(scene, chosen, nodes: RegistrationNodes) -> None:
     """The chosen node gets the new transform node's content and attributes, and takes its place."""
     made = nodes.transform
@@ -206,15 +222,3 @@ def _measureNodes(scene, result, name: str) -> dict:
         "displacement": nodeFromVolume(scene, Volume(length, grid), f"{name} displacement mm"),
         "jacobian": nodeFromVolume(scene, Volume(jacobian, grid), f"{name} Jacobian determinant"),
     }
-
-
-def _putInFolder(scene, nodes: RegistrationNodes, name: str) -> None:
-    """All nodes of a run in one folder of the subject hierarchy."""
-    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
-    if hierarchy is None:
-        return
-    folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), name)
-    for node in nodes.all():
-        item = hierarchy.GetItemByDataNode(node)
-        if item:
-            hierarchy.SetItemParent(item, folder)

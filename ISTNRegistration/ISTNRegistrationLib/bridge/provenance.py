@@ -7,18 +7,19 @@ import json
 ATTRIBUTE = "ISTNRegistration.provenance"
 
 
-def setProvenance(transformNode, pair, computation) -> None:
-    """Write checkpoint, parameters, versions, input names and loss curves into the transform node (as JSON)."""
-    inputs = computation.inputs
-    record = dict(computation.report)
-    record["checkpoint_source"] = computation.checkpointSource
-    record["nodes"] = {"fixed": pair[0].GetName(), "moving": pair[1].GetName()}
-    record["masks"] = {
-        role: mask.name if mask is not None else None
-        for role, mask in (("fixed", inputs.fixedMask), ("moving", inputs.movingMask))
-    }
-    record["losses"] = {s.name: [round(loss, 9) for loss in s.losses] for s in computation.result.stages if s.losses}
-    record["notes"] = list(computation.notes)
+def setProvenance(transformNode, request, outcome) -> None:
+    """Write the report, input names and loss curves of an Outcome into the transform node (as JSON).
+
+    Args:
+        request: the NodeRequest.
+    """
+    sides, asked = {"fixed": request.fixed, "moving": request.moving}, outcome.request.checkpoint
+    record = outcome.report()
+    record["checkpoint_source"] = asked.name if asked is outcome.checkpoint else str(asked)
+    for key, what in (("nodes", "image"), ("masks", "mask"), ("landmarks", "landmarks")):
+        nodes = {role: getattr(side, what) for role, side in sides.items()}
+        record[key] = {role: node and node.GetName() for role, node in nodes.items()}
+    record["losses"] = {s.name: [round(loss, 9) for loss in s.losses] for s in outcome.result.stages if s.losses}
     transformNode.SetAttribute(ATTRIBUTE, json.dumps(record))
 
 
@@ -30,23 +31,27 @@ def provenance(transformNode) -> dict | None:
 
 def asPython(record: dict) -> str:
     """A script for Slicer's Python console that makes the same transform from the same nodes."""
-    options = dict(record["options"])
-    nodes = record["nodes"]
-    masks = ["None" if name is None else f"getNode({name!r})" for name in record["masks"].values()]
     lines = [
         f"# Made with checkpoint {record['checkpoint']['name']} (SHA-256 {record['checkpoint']['sha256']}),",
         "# " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "from slicer.util import getNode",
-        "from ISTNRegistration import ISTNRegistrationLogic",
+        "from ISTNRegistration import ISTNRegistrationLogic, SideNodes",
         "",
-        f"fixed, moving = getNode({nodes['fixed']!r}), getNode({nodes['moving']!r})",
         "nodes = ISTNRegistrationLogic().register(",
-        "    fixed,",
-        "    moving,",
+        *(f"    {_side(record, role)}," for role in ("fixed", "moving")),
         f"    checkpoint={record['checkpoint_source']!r},",
-        f"    masks=({masks[0]}, {masks[1]}),",
-        *(f"    {key}={value!r}," for key, value in options.items()),
+        *(f"    {key}={value!r}," for key, value in record["options"].items()),
         ")",
         "print(nodes.transform.GetName())",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _side(record: dict, role: str) -> str:
+    """The nodes of one side; landmarks only where they decide the initial alignment."""
+    parts = [f"getNode({record['nodes'][role]!r})"]
+    if record["masks"][role]:
+        parts.append(f"mask=getNode({record['masks'][role]!r})")
+    if record["options"]["initial"] == "landmarks":
+        parts.append(f"landmarks=getNode({record['landmarks'][role]!r})")
+    return f"SideNodes({', '.join(parts)})"

@@ -1,155 +1,161 @@
-"""Registers two nodes of a scene: nodes to volumes, the method, and only when all is computed, results to nodes.
+"""Registers two nodes of a scene: nodes to a Request, ``data.run``, and only when all is computed, results to nodes.
 
-``readInputs`` and ``createNodes`` touch the scene and belong to the main thread; ``computeRegistration`` does not.
+``readRequest`` and ``createNodes`` touch the scene and belong to the main thread; ``compute`` does not.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import slicer
 
 from ..core.errors import InputError
+from ..core.options import RegisterOptions, options_from
+from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
 from .structures import labelsOfPair, landmarksOfPair
 from .transforms import matrixFromNode
 from .volumes import volumeFromNode, volumeFromStructure
 
-CPU_INSTEAD = "The graphics card ran out of memory; the CPU was used instead."
-
 
 @dataclass(frozen=True)
-class KnownStructures:
-    """What is known about the pair beyond its images, and therefore can be measured; never used to register.
+class SideNodes:
+    """One of the two images, and what is known about it.
 
     Attributes:
-        fixed, moving: segmentation or label map nodes.
-        fixedLandmarks, movingLandmarks: point list nodes.
+        image: scalar volume or label map node; a linear parent transform counts, the node is not changed.
+        mask: segmentation or label map node: only there the image counts.
+        structures: segmentation or label map node, to measure the result with.
+        landmarks: point list node, to measure with and for the initial alignment ``landmarks``.
     """
 
-    fixed: Any = None
-    moving: Any = None
-    fixedLandmarks: Any = None
-    movingLandmarks: Any = None
+    image: Any
+    mask: Any = None
+    structures: Any = None
+    landmarks: Any = None
 
 
 @dataclass(frozen=True)
-class RegistrationInputs:
-    """Everything that was read from the scene; nothing of it changes when the scene does."""
+class NodeRequest:
+    """All that decides a registration of nodes.
 
-    fixed: Volume
-    moving: Volume
-    fixedMask: Volume | None
-    movingMask: Volume | None
-    isLabelMap: bool
-    labels: tuple | None  # (fixed label map, moving label map, names by label)
-    landmarks: tuple[np.ndarray, np.ndarray] | None
-    options: dict
+    Attributes:
+        fixed, moving: the two sides.
+        checkpoint: shipped name, path, or a loaded Checkpoint.
+        options: keywords of RegisterOptions; ``initial`` may also be a linear transform node.
+    """
+
+    fixed: SideNodes
+    moving: SideNodes
+    checkpoint: Any = "brain"
+    options: dict = field(default_factory=dict)
+
+    @property
+    def pair(self) -> tuple:
+        """The fixed and the moving volume node."""
+        return self.fixed.image, self.moving.image
 
 
 @dataclass(frozen=True)
 class Computation:
-    """All that the nodes are made of; computed without touching the scene."""
+    """All that the nodes are made of; computed without touching the scene.
 
-    inputs: RegistrationInputs
-    result: Any
-    checkpoint: Any
-    checkpointSource: str  # as it was asked for: a shipped name or a path
+    Attributes:
+        outcome: of ``data.run``, its quality measured.
+        warped: the moving volume on the fixed one's grid, if it was asked for.
+    """
+
+    outcome: Any
     warped: Volume | None
-    quality: tuple
-    report: dict
-    notes: tuple[str, ...]
 
 
 def registerNodes(
-    scene, pair, checkpoint="brain", options=None, outputs=None, onProgress=None, *, masks=(None, None), known=None,
-    inBackground=None,
-) -> RegistrationNodes:  # fmt: skip
-    """Register ``pair`` (fixed node, moving node) and add the result to the scene, whole or not at all.
+    scene, request: NodeRequest, outputs: OutputOptions | None = None, onProgress=None, inBackground=None
+) -> RegistrationNodes:
+    """Register two nodes and add the result to the scene, whole or not at all.
 
     Args:
         scene: where the new nodes go.
-        pair: scalar volume or label map nodes; a linear parent transform counts, neither node is changed.
-        checkpoint: shipped name, path, or a loaded Checkpoint.
-        options: keywords of RegisterOptions; ``initial`` may also be a linear transform node.
-        outputs: OutputOptions.
+        request: what to register, and how.
+        outputs: which nodes to make.
         onProgress: called with a Progress every iteration. Return False to stop and keep the best so far; raise
             RegistrationCancelled to abandon the run.
-        masks: fixed and moving segmentation or label map nodes: only there the images count.
-        known: KnownStructures to measure the result with.
-        inBackground: runs ``work(onProgress)`` elsewhere and returns its result; by default it runs here.
+        inBackground: instead of ``onProgress``: runs ``work(onProgress)`` elsewhere and returns its result.
 
     Raises:
         InputError: nodes, options or checkpoint that cannot be used.
         RegistrationCancelled: passed on from ``onProgress``. In both cases the scene is as it was.
     """
-    outputs = outputs or OutputOptions()
-    checkOutputs(outputs, (options or {}).get("transform", "affine"))
-    inputs = readInputs(pair, options or {}, masks, known or KnownStructures())
-
-    def work(report):
-        return computeRegistration(inputs, checkpoint, outputs, report)
-
-    computation = inBackground(work) if inBackground else work(onProgress)
-    return createNodes(scene, pair, computation, outputs)
+    if onProgress is not None and inBackground is not None:
+        todo = "Let inBackground hand the progress on"
+        raise InputError("registerNodes", "nobody would call onProgress", "onProgress or inBackground", "both", todo)
+    return NodeRunner().register(scene, request, outputs or OutputOptions(), onProgress, inBackground)
 
 
-def readInputs(pair, options: dict, masks=(None, None), known=None) -> RegistrationInputs:
-    """Copy what the registration needs out of the scene (main thread)."""
-    known = known or KnownStructures()
-    fixed, moving = (volumeFromNode(node) for node in pair)
-    seen = [node and volumeFromStructure(node, v.grid) for node, v in zip(masks, (fixed, moving), strict=True)]
-    options = dict(options)
+class NodeRunner:
+    """Registers requests one after the other; checkpoint and fixed image of the last one are not read again.
+
+    The scene's fixed volume must not change between two requests.
+    """
+
+    def __init__(self) -> None:
+        self._runner, self._volumes = None, {}
+
+    def register(self, scene, request: NodeRequest, outputs: OutputOptions, onProgress=None, inBackground=None):
+        """As ``registerNodes``."""
+        read = self.read(request)
+        checkOutputs(outputs, read.options.transform)
+
+        def work(report):
+            return self.compute(read, outputs.volume, isLabelMap(request.moving.image), report)
+
+        computation = inBackground(work) if inBackground else work(onProgress)
+        return createNodes(scene, request, computation, outputs)
+
+    def read(self, request: NodeRequest) -> Request:
+        """Copy what the registration needs out of the scene (main thread); torch is not imported."""
+        sides = (request.fixed, request.moving)
+        images = [self._volume(request.fixed.image), volumeFromNode(request.moving.image)]
+        masks = [s.mask and volumeFromStructure(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
+        labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
+        landmarks = landmarksOfPair(request.fixed.landmarks, request.moving.landmarks) or (None, None)
+        fixed, moving = (Side(images[k], masks[k], labels[k] if labels else None, landmarks[k]) for k in range(2))
+        measured = tuple(sorted(labels[2])) if labels else ()
+        return Request(fixed, moving, request.checkpoint, registerOptions(request.options), measured)
+
+    def compute(self, request: Request, wantsVolume: bool, nearest: bool, onProgress=None) -> Computation:
+        """Everything that takes time; touches no scene, so any thread may run it.
+
+        Args:
+            wantsVolume: whether to resample the moving volume, by nearest neighbor if ``nearest``.
+        """
+        from ..data.run import Runner
+
+        self._runner = self._runner or Runner()
+        outcome = self._runner.run(request, onProgress)
+        _ = outcome.quality  # measured here, not in the main thread
+        return Computation(outcome, outcome.warped("nearest" if nearest else "linear") if wantsVolume else None)
+
+    def _volume(self, node) -> Volume:
+        """Of the fixed node; the last one is remembered."""
+        if node not in self._volumes:
+            self._volumes = {node: volumeFromNode(node)}
+        return self._volumes[node]
+
+
+def registerOptions(options: dict) -> RegisterOptions:
+    """RegisterOptions of a NodeRequest's options; a transform node becomes its matrix.
+
+    Raises:
+        InputError: an option that does not exist, or a value that cannot be used.
+    """
     if isinstance(options.get("initial"), slicer.vtkMRMLNode):
-        options["initial"] = matrixFromNode(options["initial"])
-    return RegistrationInputs(
-        fixed=fixed,
-        moving=moving,
-        fixedMask=seen[0],
-        movingMask=seen[1],
-        isLabelMap=bool(pair[1].IsA("vtkMRMLLabelMapVolumeNode")),
-        labels=labelsOfPair((known.fixed, known.moving), (fixed.grid, moving.grid)),
-        landmarks=landmarksOfPair(known.fixedLandmarks, known.movingLandmarks),
-        options=options,
-    )
+        options = {**options, "initial": matrixFromNode(options["initial"])}
+    return options_from(options)
 
 
-def computeRegistration(inputs: RegistrationInputs, checkpoint, outputs: OutputOptions, onProgress=None) -> Computation:
-    """Everything that takes time; touches no scene, so any thread may run it."""
-    from ..core.checkpoint import Checkpoint, load_checkpoint
-    from ..core.register import register_pair
-    from ..core.warp import masked
-    from ..data.report import registration_report
-    from ..data.results import warped_moving
-    from .quality import measureStages
-
-    loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
-    pairs = ((inputs.fixed, inputs.fixedMask), (inputs.moving, inputs.movingMask))
-    seen = [masked(volume, mask) if mask is not None else volume for volume, mask in pairs]
-    result = register_pair(*seen, loaded, _registerOptions(inputs.options, *seen), onProgress)
-    warped = None
-    if outputs.volume:
-        order = "nearest" if inputs.isLabelMap else "linear"
-        warped = warped_moving(inputs.moving, result.transform, inputs.fixed.grid, order)
-    quality = measureStages(result, inputs.labels, inputs.landmarks)
-    notes = (CPU_INSTEAD,) if result.fell_back else ()
-    if result.kept != result.stages[-1].name:
-        notes += (f"Stage '{result.stages[-1].name}' made things worse: '{result.kept}' was kept.",)
-    report = registration_report(inputs.fixed, inputs.moving, loaded, result)
-    source = loaded.name if isinstance(checkpoint, Checkpoint) else str(checkpoint)
-    return Computation(inputs, result, loaded, source, warped, quality, report, notes)
-
-
-def _registerOptions(options: dict, fixed: Volume, moving: Volume):
-    """RegisterOptions with ``initial`` resolved to what the core knows."""
-    from ..core.register import RegisterOptions
-    from ..data.initial import resolve_initial
-
-    initial = resolve_initial(options.get("initial", RegisterOptions().initial), fixed, moving)
-    try:
-        return RegisterOptions(**{**options, "initial": initial})
-    except TypeError as error:
-        raise InputError("Options", "one of them is unknown", "keywords of RegisterOptions", str(error)) from error
+def isLabelMap(node) -> bool:
+    """Whether the node's voxels are labels, which must not be interpolated."""
+    return bool(node.IsA("vtkMRMLLabelMapVolumeNode"))

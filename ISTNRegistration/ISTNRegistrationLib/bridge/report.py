@@ -5,20 +5,21 @@ from __future__ import annotations
 import base64
 import html
 import json
-from pathlib import Path
 
 import numpy as np
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from ..core.files import write_text
+from ..core.quality import HEADINGS, cells
 from .heatmaps import TRANSPARENT_BELOW, heatColors
 from .provenance import provenance
-from .quality import HEADINGS, cells
 
 ZOOM = 3  # pixels per voxel of the networks' grid
 HEAT_SHARE = 0.6
 COLUMNS = ("Fixed", "Moving before", "Moving after", "Seen in fixed (F')", "Seen in registered (M')")
 LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}
+SIGNS = {"green": "\u2713 Good", "yellow": "! Check", "red": "\u2715 Poor"}  # for those who do not see the color
 EXPLANATION = (
     "Agreement is predicted by the networks from their own maps; Dice, surface distances (ASD, HD95) and landmark "
     "error (TRE) are measured where structures or landmarks of both images were given. Bold: the stage that was kept."
@@ -26,7 +27,7 @@ EXPLANATION = (
 STYLE = """body{font:14px sans-serif;max-width:1100px;margin:24px auto;color:#222}
 table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:right}
 td:first-child,th:first-child{text-align:left}.kept{font-weight:bold}.pictures td{border:0;text-align:center}
-.light{display:inline-block;width:14px;height:14px;border-radius:7px;margin-right:8px}pre{white-space:pre-wrap}"""
+.light{padding:1px 8px;border-radius:9px;margin-right:8px;color:#000;font-weight:bold}pre{white-space:pre-wrap}"""
 
 
 def writeHtml(path, pair, nodes, light) -> None:
@@ -42,14 +43,15 @@ def writeHtml(path, pair, nodes, light) -> None:
     parts = [
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
         f"<style>{STYLE}</style></head><body><h1>{title}</h1>",
-        f'<p><span class="light" style="background:{LIGHTS[light.light]}"></span>{html.escape(light.reason)}</p>',
+        f'<p><span class="light" style="background:{LIGHTS[light.light]}">{SIGNS[light.light]}</span>'
+        f"{html.escape(light.reason)}</p>",
         _pictureTable(pair, nodes.result),
         "<h2>Numbers</h2>",
         _qualityTable(nodes.quality),
         f"<p>{EXPLANATION}</p><h2>Provenance</h2>",
         f"<pre>{html.escape(json.dumps(provenance(nodes.transform), indent=1))}</pre></body></html>",
     ]
-    Path(path).write_text("\n".join(parts), encoding="utf-8")
+    write_text(path, "\n".join(parts), f"Report '{path}'")
 
 
 def _qualityTable(quality) -> str:
@@ -102,7 +104,7 @@ def _heated(grey: np.ndarray, heat: np.ndarray) -> np.ndarray:
 
 
 def _middle(heat: np.ndarray) -> list[int]:
-    """Slice numbers through the centre of what is seen, or of the grid."""
+    """Slice numbers through the center of what is seen, or of the grid."""
     weights = np.where(heat > TRANSPARENT_BELOW, heat, 0.0)
     if not weights.any():
         return [n // 2 for n in heat.shape]

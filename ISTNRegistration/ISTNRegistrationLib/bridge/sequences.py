@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..core.errors import InputError
 from ..core.transform import SpatialTransform
-from .outputs import OutputOptions, allOrNothing
-from .registration import computeRegistration, readInputs
+from .outputs import allOrNothing
+from .registration import NodeRequest, NodeRunner, SideNodes
 from .transforms import transformNodeFor
 from .volumes import nodeFromVolume, volumeFromNode
 
-OUTPUTS = OutputOptions(heatmaps=False)
+
+@dataclass(frozen=True)
+class SequenceRequest:
+    """How to register each frame.
+
+    Attributes:
+        checkpoint, options: as in NodeRequest.
+        registerReference: treat the reference frame as all others, so that all are interpolated alike; otherwise it is
+            left out of the registration: the identity, and its own voxels.
+    """
+
+    checkpoint: Any = "brain"
+    options: dict = field(default_factory=dict)
+    registerReference: bool = True
+
+    def of(self, fixed, frame) -> NodeRequest:
+        """The request for one frame."""
+        return NodeRequest(SideNodes(fixed), SideNodes(frame), self.checkpoint, self.options)
 
 
 @dataclass(frozen=True)
@@ -39,25 +56,16 @@ def framesOf(sequenceNode) -> list:
     return nodes
 
 
-def computeFrame(frame, fixed, checkpoint, options: dict, inBackground=None, onProgress=None):
-    """Computation of one frame; the scene is not touched."""
-    inputs = readInputs((fixed, frame), options)
-
-    def work(report):
-        return computeRegistration(inputs, checkpoint, OUTPUTS, report)
-
-    return inBackground(work) if inBackground else work(onProgress)
-
-
-def registerSequence(scene, sequenceNode, reference, checkpoint="brain", options=None, *,
-                     registerReference=True, onFrame=None, inBackground=None) -> SequenceResult:  # fmt: skip
+def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, onFrame=None, inBackground=None):
     """Register every frame; the results come into the scene when all frames are done, or not at all.
 
     Args:
         reference: number of the frame that stays, or a volume node.
-        registerReference: treat the reference frame as all others, so that all are interpolated alike; otherwise it is
-            left out of the registration: the identity, and its own voxels.
-        onFrame: called with (number, count, Computation) after each frame; None for one that was left out.
+        onFrame: called with (number, Outcome) after each frame; None for one that was left out. Do not keep it.
+        inBackground: as ``registerNodes`` takes it.
+
+    Returns:
+        SequenceResult.
 
     Raises:
         InputError: frames or options that cannot be used.
@@ -65,21 +73,33 @@ def registerSequence(scene, sequenceNode, reference, checkpoint="brain", options
     """
     frames = framesOf(sequenceNode)
     fixed = frames[_checked(reference, frames)] if isinstance(reference, int) else reference
-    found = []
-    for number, frame in enumerate(frames):
-        leftOut = frame is fixed and not registerReference
-        found.append(None if leftOut else computeFrame(frame, fixed, checkpoint, options or {}, inBackground))
-        if onFrame is not None:
-            onFrame(number, len(frames), found[-1])
+    runner, quality = NodeRunner(), []
     with allOrNothing(scene):
         transforms = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} transforms")
         registered = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} registered")
-        for number, computation in enumerate(found):
-            transform = computation.result.transform if computation else SpatialTransform(np.eye(4))
-            warped = computation.warped if computation else volumeFromNode(fixed)
+        for number, frame in enumerate(frames):
+            if frame is fixed and not request.registerReference:
+                outcome, transform, volume = None, SpatialTransform(np.eye(4)), volumeFromNode(fixed)
+            else:
+                computation = _frame(runner, request.of(fixed, frame), inBackground)
+                outcome, volume = computation.outcome, computation.warped
+                transform = outcome.result.transform
             _append(scene, transforms, sequenceNode, number, transformNodeFor(scene, transform, "T"))
-            _append(scene, registered, sequenceNode, number, nodeFromVolume(scene, warped, "frame"))
-    return SequenceResult(transforms, registered, tuple(c.quality if c else () for c in found))
+            _append(scene, registered, sequenceNode, number, nodeFromVolume(scene, volume, "frame"))
+            quality.append(outcome.quality if outcome else ())
+            if onFrame is not None:
+                onFrame(number, outcome)
+    return SequenceResult(transforms, registered, tuple(quality))
+
+
+def _frame(runner: NodeRunner, request: NodeRequest, inBackground):
+    """Computation of one frame; the scene is not touched."""
+    read = runner.read(request)
+
+    def work(report):
+        return runner.compute(read, True, False, report)
+
+    return inBackground(work) if inBackground else work(None)
 
 
 def _checked(reference: int, frames) -> int:

@@ -93,12 +93,15 @@ def _segmentNames(node) -> list[str]:
 
 
 def _labels(node, grid: Grid, names: list[str]) -> Volume:
-    """The named segments on ``grid``: the n-th name is n."""
-    segmentation, array = node.GetSegmentation(), np.zeros(grid.shape, dtype=np.int32)
+    """The named segments on ``grid``: the n-th name is n; in layers where segments overlap."""
+    segmentation, layers = node.GetSegmentation(), [np.zeros(grid.shape, dtype=np.int32)]
     for number, name in enumerate(names, start=1):
-        segmentId = segmentation.GetSegmentIdBySegmentName(name)
-        array[volumeFromSegment(node, segmentId, grid).array > 0] = number
-    return Volume(array, grid, node.GetName())
+        inside = volumeFromSegment(node, segmentation.GetSegmentIdBySegmentName(name), grid).array > 0
+        free = [layer for layer in layers if not layer[inside].any()]
+        if not free:
+            layers.append(np.zeros(grid.shape, dtype=np.int32))
+        (free or layers[-1:])[0][inside] = number
+    return Volume(np.stack(layers) if len(layers) > 1 else layers[0], grid, node.GetName())
 
 
 def _points(node) -> np.ndarray:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files import write_text
 from ..core.volume import Volume
 from .structures import labelsFromSegmentation
 from .volumes import volumeFromNode
@@ -160,7 +162,7 @@ def writeConfiguration(subjects: Path, choice: TrainingChoice) -> Path:
         warmup=min(50, choice.steps // 10),
         title=_text(", ".join(name for name, _labels in named)),
     )
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text, "Configuration")
     return path
 
 
@@ -237,8 +239,9 @@ def _writeList(folder: Path, rows: list[list[str]]) -> Path:
     training = len(rows) - max(2, len(rows) // VALIDATION_SHARE)
     split = [[*row, "train" if number < training else "val"] for number, row in enumerate(rows)]
     path = folder / "subjects.csv"
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([["person", "image", "labels", "split"], *split])
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([["person", "image", "labels", "split"], *split])
+    write_text(path, text.getvalue(), "List of subjects")
     return path
 
 

@@ -80,6 +80,25 @@ def volumeFromStructure(node, grid: Grid) -> Volume:
 
 def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLScalarVolumeNode"):
     """New volume node (RAS) holding a copy of a one-channel 3-D ``volume``, with a display node."""
+    image = _imageData(volume)
+    node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
+    _fill(node, image, volume.grid)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def fillNode(node, volume: Volume) -> None:
+    """Give a volume node (RAS) a copy of the voxels and the place of a one-channel 3-D ``volume``."""
+    _fill(node, _imageData(volume), volume.grid)
+
+
+def _fill(node, image, grid: Grid) -> None:
+    node.SetIJKToRASMatrix(vtkMatrix(RAS_TO_LPS @ grid.matrix))
+    node.SetAndObserveImageData(image)
+
+
+def _imageData(volume: Volume):
+    """vtkImageData of a one-channel 3-D volume; InputError for another one, before a node is made of it."""
     array = _writable(volume.channels)
     if volume.grid.ndim != 3 or len(array) != 1:
         got = f"{volume.grid.ndim}-D, {len(array)} channels"
@@ -88,11 +107,7 @@ def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLSc
     image.SetDimensions(*volume.grid.size)
     kind = get_vtk_array_type(array.dtype)
     image.GetPointData().SetScalars(numpy_to_vtk(array.reshape(-1), deep=True, array_type=kind))
-    node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
-    node.SetIJKToRASMatrix(vtkMatrix(RAS_TO_LPS @ volume.grid.matrix))
-    node.SetAndObserveImageData(image)
-    node.CreateDefaultDisplayNodes()
-    return node
+    return image
 
 
 def segmentationFromVolume(scene, labels: Volume, name: str):

@@ -1,9 +1,11 @@
 """istn batch: registers every pair of a list; resumes, lists failures, writes a folder per pair and one table.
 
-The list is a CSV with the columns fixed, moving and, to measure the results, fixed_soi, moving_soi: files relative to
-the CSV. OUTPUT/batch.csv has a line per pair (state, agreement, Dice, folded voxels, seconds, message); the folder of a
-pair holds transform.h5, warped.nii.gz, report.json and, with --heatmaps, the three maps. A second run with the same
-options does what is missing.
+The list is a CSV with the columns fixed and moving and, if wanted, for both sides a mask, labels and landmarks
+(fixed_mask, moving_labels, ...), an initial alignment (initial) and the name of the result's folder (id); files are
+relative to the CSV. OUTPUT/batch.csv has a line per pair (state, light, agreement, Dice, folded voxels, seconds,
+message); the folder of a pair holds transform.h5, warped.nii.gz, report.json and, with --heatmaps, the three maps. A
+pair is known by the contents of its files, the options and the checkpoint: a second run does what is missing or has
+changed.
 """
 
 from __future__ import annotations
@@ -15,10 +17,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..core.checkpoint import load_checkpoint
-from ..core.register import RegisterOptions
-from ..data.batch import DONE, FAILED, BatchOptions, read_batch, run_batch
-from ..data.results import check_has_maps
-from .register import add_method_arguments
+from ..data.batch import FAILED, TABLE, Batch, BatchOptions
+from .method import add_method_arguments, register_options
 
 SOME_FAILED = 1
 
@@ -38,20 +38,13 @@ def add_parser(commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Register what is missing; 1 when some pairs failed."""
-    checkpoint = load_checkpoint(args.checkpoint)
-    checkpoint.check_transform(args.transform)
-    if args.heatmaps:
-        check_has_maps(checkpoint, "Leave out --heatmaps")
-    register = RegisterOptions(args.transform, args.initial, args.refine, args.iterations, args.device, args.seed)
-    options = BatchOptions(checkpoint, register, args.heatmaps)
-    rows = read_batch(args.pairs, args.output, options.version)
-    todo = sum(row.state != DONE for row in rows)
-    failed = []
-    with tqdm(total=len(rows), initial=len(rows) - todo, unit="pair", disable=None) as bar:
-        for row in run_batch(rows, args.pairs, args.output, options):
-            failed += [row] if row.state == FAILED else []
-            bar.update()
-    for row in failed:
-        print(f"istn batch: skipped {row.name}: {row.message}", file=sys.stderr)
-    print(f"{len(rows) - len(failed)} of {len(rows)} pairs are registered, see {args.output / 'batch.csv'}")
+    options = BatchOptions(load_checkpoint(args.checkpoint), register_options(args), args.heatmaps)
+    with Batch(args.pairs, args.output, options) as batch:
+        todo, count = batch.todo(), len(batch.rows)
+        for index in tqdm(todo, total=count, initial=count - len(todo), unit="pair", disable=None):
+            row = batch.register(index)
+            if row.message or row.light in ("yellow", "red"):
+                print(f"istn batch: {row.folder}: {row.state} {row.light} {row.message}", file=sys.stderr)
+    failed = sum(row.state == FAILED for row in batch.rows)
+    print(f"{count - failed} of {count} pairs are registered, see {args.output / TABLE}")
     return SOME_FAILED if failed else 0

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-MOST_ITERATIONS = 1_000_000
 MOST_THREADS = 1024
-LARGEST_SEED = 2**63 - 1
 LARGEST_LABEL = 2**31 - 1
 
 

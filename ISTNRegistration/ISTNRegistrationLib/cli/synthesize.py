@@ -7,7 +7,6 @@ Toy: labels, landmarks, centre lines, known transforms. Painted: what `istn trai
 from __future__ import annotations
 
 import argparse
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +16,14 @@ from tqdm import tqdm
 
 from ..core.config import GridConfig
 from ..core.errors import InputError
+from ..core.files import write_text
 from ..core.grid import Grid
 from ..core.synthesis import Synthesizer
 from ..core.volume import Volume
 from ..data.images import write_image
 from ..data.label_maps import read_paintable
 from ..data.markups import write_markups
+from ..data.outputs import make_folder
 from ..data.synthetic import SyntheticPair, SyntheticScan, synthetic_pair
 from ..data.transforms import write_transform
 from .numbers import whole
@@ -56,14 +57,14 @@ def run(args: argparse.Namespace) -> None:
         paint(args)
         return
     synthetic_pair(args.seed, args.dimension, args.size)  # bad numbers are an error before anything is written
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output, "Output folder")
     rows = []
     for number in tqdm(range(args.count), unit="pair"):
         pair = synthetic_pair(args.seed + number, args.dimension, args.size)
         split = "val" if number % VALIDATION_SHARE == VALIDATION_SHARE - 1 else "train"
         rows.append([*write_pair(args.output, f"{number:04d}", pair), split])
-    with (args.output / "pairs.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([COLUMNS, *rows])
+    lines = [",".join(map(str, row)) + "\n" for row in (COLUMNS, *rows)]
+    write_text(args.output / "pairs.csv", "".join(lines), f"List '{args.output / 'pairs.csv'}'")
 
 
 def write_pair(folder: Path, name: str, pair: SyntheticPair) -> list[str]:
@@ -95,7 +96,7 @@ def paint(args: argparse.Namespace) -> None:
     if config.synthesis is None:
         expected, got = "a table [synthesis]", f"none in {args.config.name}"
         raise InputError("Configuration", "it does not say how to paint", expected, got)
-    args.output.mkdir(parents=True, exist_ok=True)
+    make_folder(args.output, "Output folder")
     for path in tqdm(args.label_maps, unit="map"):
         _paint_map(path, config, args)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import platform
 from dataclasses import asdict
 from datetime import datetime, timezone
@@ -13,10 +14,10 @@ import torch
 from tqdm import tqdm
 
 from ..core.checkpoint import save_checkpoint
+from ..core.files import write_bytes, write_text
 from ..core.istn import ISTN
 from ..core.pose import to_card
 from ..core.train import Trainer
-from ..data.files import write_atomically
 from ..data.pair_source import CachedPairs
 from .curves import MISSING, Curves
 
@@ -50,7 +51,9 @@ class TrainingOutputs:
         self.bar.write(f"step {trainer.step}: " + " ".join(f"{k} {v:.4f}" for k, v in values.items()))
         self.curves.pictures(trainer.step, trainer.result, self.picture_pair)
         state = {"trainer": trainer.state(), "config": what_decides(self.config), "init": self.started_from}
-        write_atomically(self.folder / "state.pt", lambda name: torch.save(state, name), "Training state")
+        packed = io.BytesIO()  # torch ends the process when it closes a file on a full disk
+        torch.save(state, packed)
+        write_bytes(self.folder / "state.pt", packed.getvalue(), "Training state")
         self._write_checkpoints(trainer)
 
     def close(self) -> None:
@@ -65,7 +68,7 @@ class TrainingOutputs:
         best = ISTN(self.config.model)
         best.load_state_dict(trainer.best_weights)
         save_checkpoint(self.folder / "best.h5", best, card)
-        write_atomically(self.folder / "history.csv", lambda name: _write_history(name, trainer.history), "History")
+        write_text(self.folder / "history.csv", _history(trainer.history), "History")
 
 
 def what_decides(config) -> dict:
@@ -92,10 +95,10 @@ def model_card(trainer: Trainer, config) -> dict:
     }
 
 
-def _write_history(name: str, history: list[dict[str, float]]) -> None:
-    """A row per validation: its scores and that step's losses."""
-    columns = list(dict.fromkeys(key for row in history for key in row))
-    with Path(name).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(history)
+def _history(history: list[dict[str, float]]) -> str:
+    """A CSV with a row per validation: its scores and that step's losses."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in history for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()

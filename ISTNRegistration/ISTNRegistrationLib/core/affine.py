@@ -10,19 +10,10 @@ network's grid. Rotations are R = R_z R_y R_x in 3-D.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 
-
-@dataclass(frozen=True)
-class AffineBounds:
-    """Largest value of each kind of parameter; a tanh keeps them inside."""
-
-    translation_mm: float = 30.0
-    rotation_deg: float = 45.0
-    scale_ratio: float = 1.5
-    shear_deg: float = 45.0
+from .config import AffineBounds
 
 
 def parameter_count(ndim: int, rigid: bool = False) -> int:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
-from .config import ModelConfig, from_dict
+from .card import FORMAT, FORMAT_VERSION, finite_json, opened
+from .config import MIN_SIZE, ModelConfig
+from .container import REPAIR, packed, tensor, values_of, weights_of
 from .errors import InputError
+from .files import write_bytes
 from .istn import ISTN
 
-FORMAT, FORMAT_VERSION = "ISTN checkpoint", 1
-SHIPPED = ("brain", "hippocampus")
-_REPAIR = "Copy or download the file again, or make it anew with istn train"
+LARGEST_WEIGHT = 1e4  # trained ones are below 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +29,7 @@ class Checkpoint:
     card: dict
     name: str
     sha256: str
+    warnings: tuple[str, ...] = ()  # of reading it
 
     def check_transform(self, transform: str) -> None:
         """Raise InputError when the model has no STN for ``transform``."""
@@ -38,102 +38,74 @@ class Checkpoint:
             who, todo = f"Checkpoint '{self.name}'", "Pick one of those, or another checkpoint"
             raise InputError(who, "it was not trained for this transform", offered, transform, todo)
 
-
-def models_folder() -> Path:
-    """Where the shipped checkpoints are: inside the installed package, else in the module's Resources."""
-    library = Path(__file__).resolve().parent.parent
-    installed = library / "Models"
-    return installed if installed.is_dir() else library.parent / "Resources" / "Models"
-
-
-def find_checkpoint(name_or_path: str | Path) -> Path:
-    """File of a shipped checkpoint's name, or the path itself.
-
-    Raises:
-        InputError: neither a shipped name nor a file.
-    """
-    shipped = models_folder() / f"{name_or_path}.h5"
-    if str(name_or_path) in SHIPPED and shipped.is_file():
-        return shipped
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    names = ", ".join(sorted(p.stem for p in models_folder().glob("*.h5"))) or "none is installed"
-    expected = f"a shipped one ({names}) or an .h5 file"
-    todo = "Check the name or the path"
-    raise InputError("Checkpoint", "there is no such name or file", expected, f"{name_or_path}", todo)
+    def check_maps(self, todo: str) -> None:
+        """Raise InputError for a model without an ITN: there would be no heatmaps to show."""
+        if not self.config.uses_itn:
+            who, got = f"Checkpoint '{self.name}'", self.config.method
+            raise InputError(who, "it makes no structure maps", "istn-e or istn-i", got, todo)
 
 
 def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:
-    """Write model, configuration and card atomically.
+    """Write model, configuration and card atomically, with a digest; the same content gives the same bytes.
 
     Args:
         card: what JSON can hold; keys as in docs/checkpoint.md.
+
+    Raises:
+        InputError: it cannot be written.
     """
-    path = Path(path)
-    partial = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(partial, "w") as file:
-            file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
-            file.attrs["config"] = json.dumps(dataclasses.asdict(model.config))
-            file.attrs["card"] = json.dumps(card)
-            for key, value in model.state_dict().items():
-                data = value.detach().cpu().contiguous().numpy().astype(np.float32)
-                file.create_dataset(f"weights/{key}", data=data, compression="gzip", shuffle=True, fletcher32=True)
-        partial.replace(path)
-    except OSError as error:
-        raise InputError("Checkpoint", "it cannot be written", "a writable place", f"{path} ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    attributes = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "config": json.dumps(dataclasses.asdict(model.config)),
+        "card": json.dumps(finite_json(json.dumps(card))),
+    }
+    weights = {key: value.detach().cpu().contiguous().numpy() for key, value in model.state_dict().items()}
+    write_bytes(path, packed(attributes, weights), f"Checkpoint '{path}'")
 
 
 def load_checkpoint(name_or_path: str | Path) -> Checkpoint:
     """Read a checkpoint, on the CPU, in evaluation mode.
 
     Raises:
-        InputError: not a checkpoint, truncated, of an unknown version, or with missing, misshapen, non-finite tensors.
+        InputError: not a checkpoint, changed since it was written, of an unknown version, or with missing, misshapen,
+            huge or non-finite tensors.
     """
-    path = find_checkpoint(name_or_path)
-    who = f"Checkpoint '{path.name}'"
-    try:
-        with h5py.File(path, "r") as file:
-            config, card = _read_attributes(file, who)
-            model = ISTN(config)
-            model.load_state_dict(_read_weights(file, model, who))
-    except InputError:
-        raise
-    except (OSError, LookupError, RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError) as error:
-        got = str(error).split("\n")[0]
-        raise InputError(who, "it cannot be read", "an ISTN checkpoint (.h5)", got, _REPAIR) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Checkpoint(model.eval().requires_grad_(False), config, card, path.stem, digest)
+    with opened(name_or_path) as (found, file):
+        weights = _read_weights(file, found.config, f"Checkpoint '{found.path.name}'")
+        model = ISTN(found.config)
+        model.load_state_dict(weights)
+    model = model.eval().requires_grad_(False)
+    return Checkpoint(model, found.config, found.card, found.name, found.sha256, found.warnings)
 
 
-def _read_attributes(file: h5py.File, who: str) -> tuple[ModelConfig, dict]:
-    if file.attrs.get("format") != FORMAT:
-        got = repr(file.attrs.get("format"))
-        raise InputError(who, "it is an HDF5 file of another kind", FORMAT, got, _REPAIR)
-    version = int(file.attrs.get("format_version", 0))
-    if version != FORMAT_VERSION:
-        todo = "Update ISTNRegistration or use a checkpoint made for this version"
-        raise InputError(who, "unknown format version", f"{FORMAT_VERSION}", f"{version}", todo)
-    return from_dict(ModelConfig, json.loads(file.attrs["config"])), json.loads(file.attrs["card"])
+def _read_weights(file, config: ModelConfig, who: str) -> dict[str, torch.Tensor]:
+    """Every tensor that the configuration asks for; shapes are compared before anything is read or built."""
+    wanted, group = _shapes(config), weights_of(file, who)
+    stored = {key: tensor(group, key, who) for key in wanted}
+    for key, dataset in stored.items():
+        if dataset.shape != wanted[key]:
+            what = f"tensor '{key}' has the wrong shape"
+            raise InputError(who, what, str(wanted[key]), str(dataset.shape), REPAIR)
+    return {key: torch.from_numpy(_usable(values_of(dataset, who), key, who)) for key, dataset in stored.items()}
 
 
-def _read_weights(file: h5py.File, model: ISTN, who: str) -> dict[str, torch.Tensor]:
-    weights = {}
-    for key, wanted in model.state_dict().items():
-        if f"weights/{key}" not in file:
-            raise InputError(who, "a tensor is missing", key, "nothing", _REPAIR)
-        stored = file[f"weights/{key}"]
-        if not isinstance(stored, h5py.Dataset) or stored.dtype.kind != "f":
-            raise InputError(who, f"tensor '{key}' has the wrong type", "floating point", str(stored), _REPAIR)
-        if stored.shape != tuple(wanted.shape):
-            expected, got = str(tuple(wanted.shape)), str(stored.shape)
-            raise InputError(who, f"tensor '{key}' has the wrong shape", expected, got, _REPAIR)
-        data = stored[()]
-        if not np.isfinite(data).all():
-            what = f"tensor '{key}' has NaN or infinite values"
-            raise InputError(who, what, "finite weights", "some are not", _REPAIR)
-        weights[key] = torch.from_numpy(data)
-    return weights
+def _shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Shapes of the model's tensors, of which none is made: those of the default networks do not depend on the grid."""
+    if config.net.preset == "default":
+        small = (max(MIN_SIZE, 2 ** (len(config.net.itn_widths) - 1)),) * config.ndim
+        config = dataclasses.replace(config, grid=dataclasses.replace(config.grid, size=small))
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in ISTN(config).state_dict().items()}
+
+
+def _usable(values: np.ndarray, key: str, who: str) -> np.ndarray:
+    """The values, none of which is NaN, infinite or so large that the network's numbers overflow."""
+    if not np.isfinite(values).all():
+        what = f"tensor '{key}' has NaN or infinite values"
+        raise InputError(who, what, "finite weights", "some are not", REPAIR)
+    largest = float(np.abs(values).max(initial=0.0))
+    if largest > LARGEST_WEIGHT:
+        what = f"tensor '{key}' has a value that no training reaches"
+        raise InputError(who, what, f"at most {LARGEST_WEIGHT:g}", f"{largest:g}", REPAIR)
+    return values

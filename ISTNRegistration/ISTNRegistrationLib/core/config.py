@@ -9,7 +9,6 @@ import types
 import typing
 from dataclasses import dataclass, field
 
-from .affine import AffineBounds
 from .errors import InputError
 from .grid import Grid
 
@@ -22,6 +21,11 @@ CONVENTIONS = ("paper", "published")
 LABEL_KINDS = ("binary", "distance", "centroid")  # drawn from label maps
 KINDS = (*LABEL_KINDS, "landmarks", "centerline", "image")
 MIN_SIZE = 12  # the networks halve the grid two or three times
+MOST_ALONG_AN_AXIS = 2048
+MOST_VOXELS = 192**3  # of the networks' grid: their moments take 40 bytes a voxel
+MOST_CHANNELS = 256
+MOST_CONTROL_POINTS = 2**20
+LARGEST_LABEL = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,16 @@ class GridConfig:
         """The grid for an image whose anchor is at ``anchor_point`` (LPS mm)."""
         offset = self.offset or (0.0,) * len(self.size)
         return Grid.centered([a + o for a, o in zip(anchor_point, offset, strict=True)], self.size, self.spacing)
+
+
+@dataclass(frozen=True)
+class AffineBounds:
+    """Largest value of each kind of parameter of an affine transform; a tanh keeps them inside (core/affine.py)."""
+
+    translation_mm: float = 30.0
+    rotation_deg: float = 45.0
+    scale_ratio: float = 1.5
+    shear_deg: float = 45.0
 
 
 @dataclass(frozen=True)
@@ -100,11 +114,10 @@ class ModelConfig:
         if min(self.grid.size) < MIN_SIZE:
             expected = f"at least {MIN_SIZE} voxels along each axis"
             raise InputError("Configuration key 'grid.size'", "the grid is too small", expected, str(self.grid.size))
+        if max(self.grid.size) > MOST_ALONG_AN_AXIS or math.prod(self.grid.size) > MOST_VOXELS:
+            expected = f"at most {MOST_VOXELS} voxels, and {MOST_ALONG_AN_AXIS} along an axis"
+            raise InputError("Configuration key 'grid.size'", "the grid is too large", expected, str(self.grid.size))
         _check_numbers(self)
-
-        positive = (*self.grid.size, *self.grid.spacing, self.bspline.spacing_mm, self.bspline.max_displacement_mm)
-        if not all(0 < value < float("inf") for value in positive):
-            raise InputError("Configuration", "a size or spacing is impossible", "positive numbers", str(positive))
 
     @property
     def ndim(self) -> int:
@@ -123,6 +136,11 @@ class ModelConfig:
 
 def _check_channel(channel: Channel) -> None:
     _choose("channels.kind", channel.kind, KINDS)
+    if not channel.name.strip() or not channel.name.isprintable():
+        raise InputError("Configuration key 'channels.name'", "it cannot be shown", "one line of text", channel.name)
+    if not all(0 <= label <= LARGEST_LABEL for label in channel.labels):
+        expected = f"0 to {LARGEST_LABEL}"
+        raise InputError("Configuration key 'channels.labels'", "a label is impossible", expected, str(channel.labels))
     if channel.kind in LABEL_KINDS and not channel.labels:
         expected = "one or more label values"
         raise InputError("Configuration key 'channels.labels'", "it is empty", expected, channel.name)
@@ -132,26 +150,50 @@ def _check_channel(channel: Channel) -> None:
 
 
 def _check_numbers(config: ModelConfig) -> None:
-    """Raise InputError for a number that no network or transform can be made of."""
-    grid, net, affine, bspline = config.grid, config.net, config.affine, config.bspline
-    published = net.preset == "published"
-    levels = 1 + int(math.log2(min(grid.size)))
-    rows = (
-        ("grid.size", not published or all(s >= 36 and s % 4 == 0 for s in grid.size), "36 or more, divisible by 4"),
-        ("grid.offset", len(grid.offset) in (0, config.ndim), "one number per axis"),
-        ("grid.spacing", min(grid.spacing) > 0, "more than 0 mm"),
-        ("channels", len(config.channels) > 0, "one or more"),
-        ("net.itn_widths", 0 < len(net.itn_widths) <= levels and min(net.itn_widths) > 0, f"1 to {levels} widths"),
-        ("net.stn_width", net.stn_width > 0, "1 or more"),
-        ("affine.scale_ratio", affine.scale_ratio >= 1, "1 or more"),
-        ("bspline.spacing_mm", bspline.spacing_mm > 0, "more than 0 mm"),
-        ("bspline.max_displacement_mm", bspline.max_displacement_mm > 0, "more than 0 mm"),
-        ("bspline.bending_weight", bspline.bending_weight >= 0, "0 or more"),
-    )
-    for key, fine, expected in rows:
+    """Raise InputError for a number that no network or transform can be made of; NaN is in none of the ranges."""
+    for key, fine, expected in (*_network_rules(config), *_transform_rules(config)):
         if not fine:
             got = functools.reduce(getattr, key.split("."), config)
             raise InputError(f"Configuration key '{key}'", "the value cannot be used", expected, f"{got}")
+
+
+def _network_rules(config: ModelConfig) -> tuple[tuple[str, bool, str], ...]:
+    """Key, whether its value is fine, what is expected."""
+    grid, net = config.grid, config.net
+    levels = 1 + int(math.log2(min(grid.size)))
+    published = net.preset == "published"
+    return (
+        ("grid.size", not published or all(s >= 36 and s % 4 == 0 for s in grid.size), "36 or more, divisible by 4"),
+        ("grid.spacing", all(1e-3 <= s <= 100 for s in grid.spacing), "0.001 to 100 mm"),
+        ("grid.offset", len(grid.offset) in (0, config.ndim), "one number per axis"),
+        ("grid.offset", all(abs(o) <= 1e5 for o in grid.offset), "finite mm, at most 100 m"),
+        ("channels", 0 < len(config.channels) <= MOST_CHANNELS, f"one or more, at most {MOST_CHANNELS}"),
+        ("net.itn_widths", 0 < len(net.itn_widths) <= levels and min(net.itn_widths) > 0, f"1 to {levels} widths"),
+        ("net.stn_width", net.stn_width > 0, "1 or more"),
+    )
+
+
+def _transform_rules(config: ModelConfig) -> tuple[tuple[str, bool, str], ...]:
+    """Key, whether its value is fine, what is expected."""
+    affine, bspline = config.affine, config.bspline
+    longest = 1e5
+    return (
+        ("affine.translation_mm", 0 <= affine.translation_mm <= longest, "0 or more mm, at most 100 m"),
+        ("affine.rotation_deg", 0 <= affine.rotation_deg <= 360, "0 to 360 degrees"),
+        ("affine.scale_ratio", 1 <= affine.scale_ratio <= 100, "1 or more, at most 100"),
+        ("affine.shear_deg", 0 <= affine.shear_deg <= 360, "0 to 360 degrees"),
+        ("bspline.spacing_mm", 0 < bspline.spacing_mm <= longest, "more than 0 mm, at most 100 m"),
+        ("bspline.spacing_mm", _control_points(config) <= MOST_CONTROL_POINTS, f"at most {MOST_CONTROL_POINTS} points"),
+        ("bspline.max_displacement_mm", 0 < bspline.max_displacement_mm <= longest, "more than 0 mm, at most 100 m"),
+        ("bspline.bending_weight", 0 <= bspline.bending_weight <= 1e9, "0 or more, and finite"),
+    )
+
+
+def _control_points(config: ModelConfig) -> float:
+    """About how many the B-spline has; more than can be where one axis alone has too many."""
+    spacing = config.bspline.spacing_mm or math.inf
+    axes = [size * h / spacing + 8 for size, h in zip(config.grid.size, config.grid.spacing, strict=True)]
+    return math.prod(axes) if max(axes) <= MOST_ALONG_AN_AXIS else math.inf
 
 
 def _choose(key: str, value, allowed) -> None:

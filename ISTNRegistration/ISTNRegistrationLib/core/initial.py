@@ -1,4 +1,4 @@
-"""Where a registration starts: translations and moments computed from the two images.
+"""The initial alignment: translations and moments computed from the two images.
 
 Convention: matrices are (n+1, n+1), fixed → moving, LPS mm.
 """
@@ -11,13 +11,13 @@ import numpy as np
 
 from .config import ModelConfig
 from .errors import InputError
-from .preprocess import anchor_point, foreground
-from .volume import Volume
+from .options import INITIALS
+from .preprocess import Prepared
 
-NAMES = ("auto", "none", "center", "center_of_mass", "moments")
+NAMES = tuple(name for name in INITIALS if name not in ("landmarks", "rigid"))  # data.run resolves these
 
 
-def initial_matrix(initial, fixed: Volume, moving: Volume, config: ModelConfig) -> np.ndarray:
+def initial_matrix(initial, fixed: Prepared, moving: Prepared, config: ModelConfig) -> np.ndarray:
     """Matrix of a named initial alignment, or the given matrix after a check.
 
     ``auto`` matches what the checkpoint's grid is anchored to (centre of mass or centre); ``moments`` also turns the
@@ -29,15 +29,15 @@ def initial_matrix(initial, fixed: Volume, moving: Volume, config: ModelConfig) 
     if not isinstance(initial, str):
         return _checked(initial, config.ndim)
     if initial not in NAMES:
-        expected = ", ".join(NAMES) + ", rigid or a matrix"
-        raise InputError("Initial alignment", "unknown name", expected, repr(initial), "Pick one of these")
+        todo = "landmarks, rigid and files of transforms are resolved by ISTNRegistrationLib.data.run: call that"
+        raise InputError("Initial alignment", "unknown name", ", ".join(NAMES) + " or a matrix", repr(initial), todo)
     if initial == "none":
         return np.eye(config.ndim + 1)
     anchor = {"auto": config.grid.anchor, "moments": "center_of_mass"}.get(initial, initial)
-    middle_fixed, middle_moving = anchor_point(fixed, anchor), anchor_point(moving, anchor)
+    middle_fixed, middle_moving = fixed.anchor(anchor), moving.anchor(anchor)
     matrix = np.eye(config.ndim + 1)
     if initial == "moments":
-        matrix[:-1, :-1] = _turn(_principal_axes(fixed), _principal_axes(moving))
+        matrix[:-1, :-1] = _turn(fixed.principal_axes(), moving.principal_axes())
     matrix[:-1, -1] = middle_moving - matrix[:-1, :-1] @ middle_fixed
     return matrix
 
@@ -52,12 +52,6 @@ def _checked(given, ndim: int) -> np.ndarray:
         expected = f"an invertible {ndim + 1} x {ndim + 1} matrix, fixed to moving, LPS mm, last row 0 ... 0 1"
         raise InputError("Initial alignment", "the matrix cannot be used", expected, f"{given}")
     return matrix
-
-
-def _principal_axes(volume: Volume) -> np.ndarray:
-    """Axes (columns) of the foreground's second moments, longest last."""
-    points = volume.grid.index_to_physical(foreground(volume)[1].astype(float))
-    return np.linalg.eigh(np.cov(points.T))[1]
 
 
 def _turn(fixed_axes: np.ndarray, moving_axes: np.ndarray) -> np.ndarray:

@@ -12,8 +12,9 @@ from .bspline import pad_ring
 from .config import ModelConfig
 from .errors import InputError
 from .grid import Grid, apply_matrix
+from .initial import initial_matrix
 from .istn import as_numpy
-from .preprocess import anchor_point, network_input
+from .preprocess import Prepared
 from .transform import BSplineField, SpatialTransform
 from .volume import Volume
 from .warp import warp_volume
@@ -43,7 +44,7 @@ class Placement:
         return Volume(maps.detach()[0].cpu().numpy(), self.grid, name)
 
     def moving_volume(self, maps: torch.Tensor, name: str) -> Volume:
-        """Maps (1, C, *shape) as a volume in moving space: carried there, or resampled if the start is not rigid."""
+        """Maps (1, C, *shape) as a volume in moving space: carried there, or resampled if the initial alignment is not rigid."""
         volume = self.fixed_volume(maps, name)
         rotation = self.initial[:-1, :-1]
         if np.allclose(rotation.T @ rotation, np.eye(self.grid.ndim), atol=1e-6):
@@ -57,25 +58,30 @@ class Placement:
         return Volume(resampled.array, around, name)
 
 
-def place(fixed: Volume, initial: np.ndarray, config: ModelConfig) -> Placement:
+def place(fixed: Prepared, moving: Prepared, initial, config: ModelConfig) -> Placement:
+    """The networks' grid around the fixed image's anchor, and the initial alignment (``initial.initial_matrix``)."""
+    return Placement(fixed_grid(fixed, config), initial_matrix(initial, fixed, moving, config))
+
+
+def fixed_grid(fixed: Prepared, config: ModelConfig) -> Grid:
     """The networks' grid around the fixed image's anchor."""
-    return Placement(config.grid.at(anchor_point(fixed, config.grid.anchor)), initial)
+    return config.grid.at(fixed.anchor(config.grid.anchor))
 
 
-def seen(volume: Volume, placement: Placement, matrix: np.ndarray, config: ModelConfig) -> torch.Tensor:
-    """What the ITN sees of an image, (1, 1, *shape).
+def seen(image: Prepared, grid: Grid, matrix: np.ndarray, config: ModelConfig) -> torch.Tensor:
+    """What the ITN sees of an image at matrix(x) for every x of the networks' ``grid``, (1, 1, *shape).
 
     Raises:
         InputError: nearly nothing of the image lies in the networks' grid.
     """
-    image = network_input(volume, placement.grid, matrix, config.normalization)
-    if float((image > 0).float().mean()) < MIN_VISIBLE:
-        size = " x ".join(f"{n * s:.0f}" for n, s in zip(placement.grid.size, placement.grid.spacing, strict=True))
+    values = image.network_input(grid, matrix, config.normalization)
+    if float((values > 0).float().mean()) < MIN_VISIBLE:
+        size = " x ".join(f"{n * s:.0f}" for n, s in zip(grid.size, grid.spacing, strict=True))
         raise InputError(
-            f"Image '{volume.name}'",
+            f"Image '{image.volume.name}'",
             "nothing of it lies where the networks look",
-            f"overlap with the {size} mm around {np.round(placement.grid.center).tolist()} (LPS) of the fixed image",
+            f"overlap with the {size} mm around {np.round(grid.center).tolist()} (LPS) of the fixed image",
             "no overlap",
             "Choose another initial alignment, for example center_of_mass",
         )
-    return image
+    return values

@@ -5,6 +5,7 @@ Convention: volumes are LPS mm. The networks' background is 0, inside and outsid
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -19,46 +20,79 @@ _STATISTICS_VOXELS = 1_000_000
 FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intensity
 
 
-def foreground(volume: Volume) -> tuple[np.ndarray, np.ndarray]:
-    """Values and index positions (P, n) (x, y[, z]) of a regular subset of the voxels that are not background.
+class Prepared:
+    """An image and what is counted of its voxels, each once, however often it is asked for.
 
-    Background is what lies in the lowest tenth between the 0.5th and the 99.5th percentile.
+    The array must not change meanwhile.
     """
-    step = max(1, math.ceil((volume.array.size / _STATISTICS_VOXELS) ** (1 / volume.grid.ndim)))
-    values = volume.array[(slice(None, None, step),) * volume.grid.ndim]
-    low, high = np.percentile(values, (0.5, 99.5))
-    mask = values > low + FOREGROUND_FRACTION * (high - low)
-    if not mask.any():
-        mask = np.ones_like(mask)
-    return values[mask], np.argwhere(mask)[:, ::-1] * step
+
+    def __init__(self, volume: Volume) -> None:
+        self.volume = volume
+
+    @functools.cached_property
+    def foreground(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values and index positions (P, n) (x, y[, z]) of a regular subset of the voxels that are not background.
+
+        Background is what lies in the lowest tenth between the 0.5th and the 99.5th percentile.
+        """
+        array, ndim = self.volume.array, self.volume.grid.ndim
+        step = max(1, math.ceil((array.size / _STATISTICS_VOXELS) ** (1 / ndim)))
+        values = array[(slice(None, None, step),) * ndim]
+        low, high = np.percentile(values, (0.5, 99.5))
+        mask = values > low + FOREGROUND_FRACTION * (high - low)
+        if not mask.any():
+            mask = np.ones_like(mask)
+        return values[mask], np.argwhere(mask)[:, ::-1] * step
+
+    @functools.cached_property
+    def center_of_mass(self) -> np.ndarray:
+        """LPS mm of the foreground's centroid."""
+        return self.volume.grid.index_to_physical(self.foreground[1].mean(axis=0))
+
+    def anchor(self, name: str) -> np.ndarray:
+        """LPS mm of the image's middle (``center``) or of its foreground's centroid (``center_of_mass``)."""
+        return self.volume.grid.center if name == "center" else self.center_of_mass
+
+    def principal_axes(self) -> np.ndarray:
+        """Axes (columns) of the foreground's second moments, longest last."""
+        points = self.volume.grid.index_to_physical(self.foreground[1].astype(float))
+        return np.linalg.eigh(np.cov(points.T))[1]
+
+    @functools.cached_property
+    def _percentiles(self) -> tuple[float, float]:
+        step = max(1, self.volume.array.size // _STATISTICS_VOXELS)
+        low = float(np.percentile(self.volume.array.reshape(-1)[::step], 0.5))
+        high = float(np.percentile(self.foreground[0], 99.5))
+        return low, high if high > low else low + 1.0
+
+    def intensity_range(self, normalization: str) -> tuple[float, float]:
+        """Intensities that become 0 and 1: the 0.5th percentile, the foreground's 99.5th (0 and 1 for `none`)."""
+        return (0.0, 1.0) if normalization == "none" else self._percentiles
+
+    def network_input(self, grid: Grid, matrix: np.ndarray, normalization: str) -> torch.Tensor:
+        """The image at matrix(x) for every x of ``grid``, intensities normalized and cut to [0, 1]; (1, 1, *shape).
+
+        Args:
+            matrix: fixed → moving (n+1, n+1), LPS mm; the identity for the fixed image.
+        """
+        low, high = self.intensity_range(normalization)
+        resampled = resample(self.volume, grid, matrix, background=low)
+        return ((resampled - low) / (high - low)).clamp_(0, 1) if normalization != "none" else resampled
 
 
 def anchor_point(volume: Volume, anchor: str) -> np.ndarray:
-    """LPS mm of the image's middle (``center``) or of its foreground's centroid (``center_of_mass``)."""
-    if anchor == "center":
-        return volume.grid.center
-    return volume.grid.index_to_physical(foreground(volume)[1].mean(axis=0))
+    """``Prepared.anchor`` of an image that is used once."""
+    return Prepared(volume).anchor(anchor)
 
 
 def intensity_range(volume: Volume, normalization: str) -> tuple[float, float]:
-    """Intensities that become 0 and 1: the image's 0.5th percentile, its foreground's 99.5th (0 and 1 for `none`)."""
-    if normalization == "none":
-        return 0.0, 1.0
-    step = max(1, volume.array.size // _STATISTICS_VOXELS)
-    low = float(np.percentile(volume.array.reshape(-1)[::step], 0.5))
-    high = float(np.percentile(foreground(volume)[0], 99.5))
-    return low, high if high > low else low + 1.0
+    """``Prepared.intensity_range`` of an image that is used once."""
+    return Prepared(volume).intensity_range(normalization)
 
 
 def network_input(volume: Volume, grid: Grid, matrix: np.ndarray, normalization: str) -> torch.Tensor:
-    """The image at matrix(x) for every x of ``grid``, intensities normalised and cut to [0, 1]; (1, 1, *grid.shape).
-
-    Args:
-        matrix: fixed → moving (n+1, n+1), LPS mm; the identity for the fixed image.
-    """
-    low, high = intensity_range(volume, normalization)
-    resampled = resample(volume, grid, matrix, background=low)
-    return ((resampled - low) / (high - low)).clamp_(0, 1) if normalization != "none" else resampled
+    """``Prepared.network_input`` of an image that is used once."""
+    return Prepared(volume).network_input(grid, matrix, normalization)
 
 
 def resample(volume: Volume, grid: Grid, matrix: np.ndarray, background: float = 0.0) -> torch.Tensor:

@@ -18,7 +18,6 @@ from .losses import weighted_mse
 from .warp import affine_positions, sample
 
 OnIteration = Callable[[int, float, torch.Tensor], "bool | None"]
-MODES = ("none", "weights", "theta")
 LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
 MIN_IMPROVEMENT = 1e-3  # of the loss

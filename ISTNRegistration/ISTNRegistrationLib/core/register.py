@@ -1,4 +1,7 @@
-"""Registration of one pair, from two volumes to one transform: the whole story on one screen."""
+"""Registration of one pair, from two volumes to one transform: the whole story on one screen.
+
+What stands around it (masks, files, warping, quality, report) is in ``data.run``, which every door calls.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +13,18 @@ import numpy as np
 import torch
 
 from .checkpoint import Checkpoint
-from .config import TRANSFORMS
+from .device import pick_device
 from .errors import InputError
-from .initial import initial_matrix
+from .grid import Grid
 from .istn import ISTN
-from .placement import Placement, place, seen
-from .refine import MODES
+from .options import RegisterOptions
+from .placement import Placement, fixed_grid, place, seen
+from .preprocess import Prepared
 from .stages import OnProgress, Progress, Stage, run_stages, stage_transforms, start
 from .transform import SpatialTransform
 from .volume import Volume, check_image
 
-__all__ = ["Progress", "RegisterOptions", "RegistrationResult", "Stage", "register_maps", "register_pair"]
-DEVICES = ("auto", "cpu", "cuda")
-
-
-@dataclass(frozen=True, eq=False)
-class RegisterOptions:
-    """What the user chooses.
-
-    Attributes:
-        transform: rigid, affine or bspline; a B-spline starts from the checkpoint's affine (or rigid) transform.
-        initial: auto, none, center, center_of_mass, moments, or a matrix (n+1, n+1) fixed → moving, LPS mm.
-        refine: none (one pass), weights (the paper's way) or theta.
-        iterations: at most so many per stage.
-        device: auto, cpu or cuda.
-        seed: of torch's random numbers. A registration draws none today: on a CPU the same input gives the same result.
-        keep_best: return to an earlier stage whose label-free agreement was larger (``stages.best_stage``).
-    """
-
-    transform: str = "affine"
-    initial: str | np.ndarray = "auto"
-    refine: str = "theta"
-    iterations: int = 50
-    device: str = "auto"
-    seed: int = 0
-    keep_best: bool = True
+__all__ = ["FixedImage", "Progress", "RegisterOptions", "RegistrationResult", "Stage", "register_maps", "register_pair"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +47,34 @@ class RegistrationResult:
     fell_back: bool = False
 
 
+@dataclass(frozen=True, eq=False)
+class FixedImage:
+    """What is computed of the fixed image alone; made once, it serves any number of moving images.
+
+    ``map`` is F', (1, C, *grid.shape), on the device of ``model``; ``grid`` is the networks' grid in fixed space.
+    """
+
+    image: Prepared
+    model: ISTN
+    grid: Grid
+    map: torch.Tensor
+
+    @classmethod
+    def prepare(cls, volume: Volume, checkpoint: Checkpoint, device: str = "auto") -> FixedImage:
+        """Check the image and let the ITN see it.
+
+        Raises:
+            InputError: an image or device that cannot be used.
+        """
+        _check(volume, "Fixed", checkpoint)
+        model, image = on_device(checkpoint.model, device), Prepared(volume)
+        grid = fixed_grid(image, checkpoint.config)
+        values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config)
+        return cls(image, model, grid, itn_map(model, values))
+
+
 def register_pair(
-    fixed: Volume,
+    fixed: Volume | FixedImage,
     moving: Volume,
     checkpoint: Checkpoint,
     options: RegisterOptions | None = None,
@@ -83,25 +89,31 @@ def register_pair(
         RegistrationCancelled: passed on from ``on_progress``.
     """
     options = options or RegisterOptions()
-    check_request(fixed, moving, checkpoint, options)
+    options.check()
+    checkpoint.check_transform(options.transform)
+    _check(moving, "Moving", checkpoint)
     try:
         return _register(fixed, moving, checkpoint, options, on_progress)
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
+    volume = fixed.image.volume if isinstance(fixed, FixedImage) else fixed
     on_cpu = dataclasses.replace(options, device="cpu")
-    return dataclasses.replace(_register(fixed, moving, checkpoint, on_cpu, on_progress), fell_back=True)
+    return dataclasses.replace(_register(volume, moving, checkpoint, on_cpu, on_progress), fell_back=True)
 
 
-def _register(fixed, moving, checkpoint: Checkpoint, options: RegisterOptions, on_progress) -> RegistrationResult:
-    torch.manual_seed(options.seed)
-    config = checkpoint.config
-    placement = place(fixed, initial_matrix(options.initial, fixed, moving, config), config)
-    model = on_device(checkpoint.model, options.device)
-    fixed_image = seen(fixed, placement, np.eye(config.ndim + 1), config)
-    moving_image = seen(moving, placement, placement.initial, config)
-    with torch.no_grad():
-        moving_map, fixed_map = model.maps(torch.cat([moving_image, fixed_image]).to(model.cube.device)).split(1)
-    return register_maps(model, (moving_map, fixed_map), placement, options, on_progress)
+def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
+    if not isinstance(fixed, FixedImage):
+        fixed = FixedImage.prepare(fixed, checkpoint, options.device)
+    image = Prepared(moving)
+    placement = place(fixed.image, image, options.initial, checkpoint.config)
+    moving_map = itn_map(fixed.model, seen(image, placement.grid, placement.initial, checkpoint.config))
+    return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress)
+
+
+@torch.no_grad()
+def itn_map(model: ISTN, values: torch.Tensor) -> torch.Tensor:
+    """M' or F' of what the ITN sees."""
+    return model.maps(values.to(model.cube.device))
 
 
 def register_maps(
@@ -134,39 +146,16 @@ def _ignore(_progress: Progress) -> None:
     """Where nobody wants to know."""
 
 
-def check_request(fixed: Volume, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions) -> None:
-    """Raise InputError for anything that could only fail later."""
-    for key, allowed in (("transform", TRANSFORMS), ("refine", MODES), ("device", DEVICES)):
-        value = getattr(options, key)
-        if value not in allowed:
-            raise InputError(f"Option '{key}'", "unknown value", "one of " + ", ".join(allowed), repr(value))
-    for key, most in (("iterations", 1_000_000), ("seed", 2**63 - 1)):
-        value = getattr(options, key)
-        if not isinstance(value, int) or not 0 <= value <= most:
-            raise InputError(f"Option '{key}'", "it cannot be used", f"a whole number from 0 to {most}", repr(value))
-    checkpoint.check_transform(options.transform)
-    for role, volume in (("Fixed", fixed), ("Moving", moving)):
-        if volume.grid.ndim != checkpoint.config.ndim:
-            expected, got = f"{checkpoint.config.ndim}-D, as checkpoint '{checkpoint.name}'", f"{volume.grid.ndim}-D"
-            todo = "Pick a checkpoint or an image of the other dimension"
-            raise InputError(f"{role} image '{volume.name}'", "wrong dimension", expected, got, todo)
-        check_image(volume, role)
+def _check(volume: Volume, role: str, checkpoint: Checkpoint) -> None:
+    """Raise InputError for an image that could only fail later."""
+    if volume.grid.ndim != checkpoint.config.ndim:
+        expected, got = f"{checkpoint.config.ndim}-D, as checkpoint '{checkpoint.name}'", f"{volume.grid.ndim}-D"
+        todo = "Pick a checkpoint or an image of the other dimension"
+        raise InputError(f"{role} image '{volume.name}'", "wrong dimension", expected, got, todo)
+    check_image(volume, role)
 
 
 def on_device(model: ISTN, device: str) -> ISTN:
     """The model itself on the CPU, a copy of it on another device."""
     place_on = pick_device(device)
     return model if place_on == model.cube.device else copy.deepcopy(model).to(place_on)
-
-
-def pick_device(name: str) -> torch.device:
-    """torch's device for auto, cpu or cuda.
-
-    Raises:
-        InputError: cuda where this torch has none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if name == "cuda" and not has_cuda:
-        got = f"torch {torch.__version__} without a CUDA device"
-        raise InputError("Option 'device'", "there is no CUDA device", "a CUDA device", got, "Use auto or cpu")
-    return torch.device("cuda" if name != "cpu" and has_cuda else "cpu")

@@ -75,7 +75,7 @@ def run_stages(pair: Pair, names: tuple[str, ...], placement: Placement, options
         theta = pair.predict()
         stages.append(_measured(name, time.perf_counter() - began, (), pair, pair.parts(theta), placement))
         after.append(pair.parts(theta))
-        if options.refine != "none" and options.iterations > 0:
+        if options.refines:
             title = f"{name} refined"
             report = _reporter(title, options.iterations, pair, placement, on_progress)
             began = time.perf_counter()

@@ -66,10 +66,19 @@ class AffineSTN(STN):
 
 
 def moment_polynomials(shape: tuple[int, ...]) -> torch.Tensor:
-    """1, the coordinates in [-1, 1], and their products in pairs, at every voxel: (1 + n + n (n + 1) / 2, voxels)."""
-    axes = torch.meshgrid(*(torch.linspace(-1, 1, size) for size in shape), indexing="ij")
-    products = [axes[i] * axes[j] for i in range(len(shape)) for j in range(i, len(shape))]
-    return torch.stack([torch.ones(shape), *axes, *products]).flatten(1)
+    """1, the coordinates in [-1, 1], and their products in pairs, at every voxel: (1 + n + n (n + 1) / 2, voxels).
+
+    They are filled in one by one, on the CPU also where networks are built on another device: no copy is made.
+    """
+    n = len(shape)
+    axes = torch.meshgrid(*(torch.linspace(-1, 1, size, device="cpu") for size in shape), indexing="ij")
+    products = [(i, j) for i in range(n) for j in range(i, n)]
+    rows = torch.ones(1 + n + len(products), *shape, device="cpu")
+    for row, axis in zip(rows[1 : 1 + n], axes, strict=True):
+        row.copy_(axis)
+    for row, (i, j) in zip(rows[1 + n :], products, strict=True):
+        torch.mul(axes[i], axes[j], out=row)
+    return rows.flatten(1)
 
 
 def moments(maps: torch.Tensor, polynomials: torch.Tensor) -> torch.Tensor:

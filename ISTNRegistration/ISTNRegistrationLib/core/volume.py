@@ -18,11 +18,13 @@ class Volume:
     """Voxel values with their grid.
 
     Convention: ``array`` is ([D, ]H, W), or (C, [D, ]H, W) for maps with channels; values are unit-free.
+    ``warnings``: sentences that whoever read it has for the user.
     """
 
     array: np.ndarray
     grid: Grid
     name: str = "volume"
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.array.dtype == bool:
@@ -40,6 +42,11 @@ class Volume:
     def channels(self) -> np.ndarray:
         """The array with a channel axis, (C, [D, ]H, W)."""
         return self.array.reshape(-1, *self.grid.shape)
+
+    @property
+    def strongest(self) -> Volume:
+        """One channel: the largest value at each voxel; of a map the structure that is seen most, to look at."""
+        return Volume(self.channels.max(axis=0), self.grid, self.name)
 
 
 def check_image(volume: Volume, who: str) -> None:

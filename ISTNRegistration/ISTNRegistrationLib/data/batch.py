@@ -2,64 +2,58 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import math
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
-from ..core.initial import NAMES
-from ..core.register import RegisterOptions, register_pair
-from .evaluate import measure
-from .files import existing_file, read_text, write_atomically
-from .images import read_image, read_labels, write_image
-from .initial import resolve_initial
+from ..core.options import RegisterOptions
+from .images import write_image
+from .journal import Journal
 from .outputs import all_or_nothing
-from .report import registration_report, write_report
-from .results import strongest, warped_moving
-from .table import parse, read_table
+from .pairs import PairFiles, PairReader, initial_version, read_pairs
+from .report import write_report
+from .run import Outcome, Runner
 from .transforms import write_transform
 
-COLUMNS = ("fixed", "moving")
-LABELS = ("fixed_soi", "moving_soi")
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 TABLE = "batch.csv"
+MAPS = ("fixed_map", "moving_map", "warped_map")
+FAILURES = (InputError, OSError, MemoryError, RuntimeError)  # end a pair, not the batch
 
 
 @dataclass(frozen=True)
 class Row:
     """One pair: its files (as in the list), where it stands, and its numbers; empty where there is none.
 
-    ``name`` is the folder of its results; ``version`` changes when the same pair would get another result.
+    ``id`` identifies everything that the result depends on; ``folder`` holds the results.
     """
 
-    name: str
+    id: str
+    folder: str
     fixed: str
     moving: str
-    fixed_soi: str = ""
-    moving_soi: str = ""
     state: str = WAITING
-    version: str = ""
+    light: str = ""
     agreement_before: float | str = ""
     agreement: float | str = ""
     dice: float | str = ""
     asd_mm: float | str = ""
+    tre_mm: float | str = ""
     folded: int | str = ""
     seconds: float | str = ""
     message: str = ""
 
 
+COLUMNS = tuple(Row.__dataclass_fields__)
+
+
 @dataclass(frozen=True)
 class BatchOptions:
-    """The checkpoint, how to register (``initial`` as ``data.initial.resolve_initial`` takes it), and what to write."""
+    """The checkpoint, how to register, and whether to write the maps."""
 
     checkpoint: Checkpoint
     register: RegisterOptions
@@ -68,139 +62,111 @@ class BatchOptions:
     @property
     def version(self) -> str:
         """Changes when the same pair would get another result."""
-        values = {key: str(value) for key, value in asdict(self.register).items()}
-        values["initial"] = _start(self.register.initial)
-        text = json.dumps([self.checkpoint.sha256, values, self.heatmaps])
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        values = self.register.as_dict() | {"initial": initial_version(self.register.initial)}
+        return hashlib.sha256(json.dumps([self.checkpoint.sha256, values, self.heatmaps]).encode()).hexdigest()
 
 
-def read_batch(pairs: Path, output: Path, version: str) -> list[Row]:
-    """The pairs of a CSV (columns fixed, moving; if wanted fixed_soi, moving_soi), with what an earlier run has done.
+class Batch:
+    """The pairs of a list and what is done of them. A context: within it no other process writes to ``output``.
 
-    Args:
-        pairs: paths in it are relative to it.
-        output: folder of the results.
-        version: of the options; what was done with others is done again.
+    Attributes:
+        rows: a Row per pair, in the order of the list.
 
     Raises:
-        InputError: the list cannot be read or would be overwritten by the table, or ``output`` is no folder.
+        InputError: the list cannot be read or would be overwritten by the table, ``output`` is no folder, or the
+            checkpoint cannot do what is asked for.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError("Output folder", "it is a file", "a folder", str(output), "Give the name of a folder")
-    if pairs.resolve() == (output / TABLE).resolve():
-        who, what = f"Pairs '{pairs.name}'", "the table of results would overwrite it"
-        raise InputError(who, what, "another folder or name", str(pairs), "Give --output another folder")
-    rows = []
-    for number, entry in enumerate(read_table(pairs, f"Pairs '{pairs.name}'", COLUMNS), start=1):
-        files = {key: entry.get(key) or "" for key in (*COLUMNS, *LABELS)}
-        rows.append(Row(name=f"{number:04d}-{_stem(files['moving'])}-to-{_stem(files['fixed'])}", **files))
-    done = {_files(old): old for old in _read_table(output / TABLE) if _is_done(old, output, version)}
-    return [done.get(_files(row), row) for row in rows]
 
-
-def run_batch(rows: list[Row], pairs: Path, output: Path, options: BatchOptions, on_progress=None) -> Iterator[Row]:
-    """Register what is not done yet; yields each row when it is done or has failed, after the table is written.
-
-    Stopping to iterate ends the batch between two pairs; RegistrationCancelled from ``on_progress`` ends it within one.
-    """
-    rows = list(rows)
-    write_table(output, rows)
-    for index, row in enumerate(rows):
-        if row.state != DONE:
-            rows[index] = register_row(row, pairs, output, options, on_progress)
-            write_table(output, rows)
-            yield rows[index]
-
-
-def register_row(row: Row, pairs: Path, output: Path, options: BatchOptions, on_progress=None) -> Row:
-    """Register one pair and write its folder; the row as it stands then, done or failed."""
-    output.mkdir(parents=True, exist_ok=True)
-    try:
-        return _registered(row, pairs.parent, output / row.name, options, on_progress)
-    except (InputError, OSError, MemoryError, RuntimeError) as error:
-        return replace(row, state=FAILED, version=options.version, message=" ".join(str(error).split()))
-
-
-def write_table(output: Path, rows: list[Row]) -> None:
-    """``batch.csv``: a line per pair."""
-    output.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(asdict(rows[0])), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    path = output / TABLE
-    write_atomically(path, lambda name: Path(name).write_text(text.getvalue(), "utf-8", newline=""), f"Table '{path}'")
-
-
-def _registered(row: Row, base: Path, folder: Path, options: BatchOptions, on_progress: Callable | None) -> Row:
-    began = time.perf_counter()
-    fixed, moving = (read_image(base / name) for name in (row.fixed, row.moving))
-    soi = [read_labels(base / name) for name in (row.fixed_soi, row.moving_soi) if name]
-    initial = resolve_initial(options.register.initial, fixed, moving)
-    result = register_pair(fixed, moving, options.checkpoint, replace(options.register, initial=initial), on_progress)
-    scores = measure(result.transform, *soi) if len(soi) == 2 else []
-    with all_or_nothing() as temporary:
-        write_transform(temporary(folder / "transform.h5"), result.transform)
-        write_image(temporary(folder / "warped.nii.gz"), warped_moving(moving, result.transform, fixed.grid))
-        write_report(temporary(folder / "report.json"), registration_report(fixed, moving, options.checkpoint, result))
+    def __init__(self, pairs: Path, output: Path, options: BatchOptions) -> None:
+        if output.exists() and not output.is_dir():
+            raise InputError("Output folder", "it is a file", "a folder", str(output), "Give the name of a folder")
+        if pairs.resolve() == (output / TABLE).resolve():
+            who, what = f"Pairs '{pairs.name}'", "the table of results would overwrite it"
+            raise InputError(who, what, "another folder or name", str(pairs), "Give --output another folder")
+        options.register.check()
+        options.checkpoint.check_transform(options.register.transform)
         if options.heatmaps:
-            for name in ("fixed_map", "moving_map", "warped_map"):
-                write_image(temporary(folder / f"{name}.nii.gz"), strongest(getattr(result, name)))
-    kept = next(stage for stage in result.stages if stage.name == result.kept)
-    return replace(
-        row,
-        state=DONE,
-        version=options.version,
-        agreement_before=_number(result.stages[0].agreement),
-        agreement=_number(kept.agreement),
-        dice=_mean([s.dice for s in scores]),
-        asd_mm=_mean([s.asd_mm for s in scores]),
-        folded=kept.folded,
-        seconds=round(time.perf_counter() - began, 3),
-        message="" if kept is result.stages[-1] else f"kept '{kept.name}'",
-    )
+            options.checkpoint.check_maps("Do not ask for heatmaps")
+        self.output, self._options, self._version = output, options, options.version
+        self._pairs, self._reader, self._runner = read_pairs(pairs), PairReader(pairs.parent), Runner()
+        self._journal = Journal(output / TABLE, COLUMNS)
+        self.rows = self._rows(self._journal.read())
+
+    def __enter__(self) -> Batch:
+        self.output.mkdir(parents=True, exist_ok=True)
+        self._journal.__enter__()
+        self.rows = self._rows(self._journal.entries)
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._journal.__exit__()
+
+    def todo(self) -> list[int]:
+        """Numbers of the rows that are not done."""
+        return [index for index, row in enumerate(self.rows) if row.state != DONE]
+
+    def register(self, index: int, on_progress=None) -> Row:
+        """Register one pair and write its folder; its row as it stands then, done or failed.
+
+        Raises:
+            RegistrationCancelled: passed on from ``on_progress``.
+        """
+        row = self.rows[index]
+        try:
+            row = replace(row, id=self._identity(self._pairs[index]))
+            self.rows[index] = self._registered(row, self._pairs[index], on_progress)
+        except FAILURES as error:
+            self.rows[index] = replace(row, state=FAILED, message=" ".join(str(error).split()))
+        self._journal.append(self.rows[index].id, [asdict(self.rows[index])])
+        return self.rows[index]
+
+    def _rows(self, done: dict[str, list[dict]]) -> list[Row]:
+        return [self._row(pair, done) for pair in self._pairs]
+
+    def _row(self, pair: PairFiles, done: dict[str, list[dict]]) -> Row:
+        try:
+            identity = self._identity(pair)
+        except InputError:  # a missing file: said when its turn comes
+            identity = hashlib.sha256(f"{pair} {self._version}".encode()).hexdigest()[:16]
+        old = done.get(identity, [{}])[0]
+        if old.get("state") == DONE and (self.output / old["folder"] / "transform.h5").is_file():
+            return Row(**old)
+        return Row(identity, pair.id or f"{pair.name}-{identity[:8]}", pair.fixed, pair.moving)
+
+    def _identity(self, pair: PairFiles) -> str:
+        return self._reader.identity(pair, self._version)
+
+    def _registered(self, row: Row, pair: PairFiles, on_progress) -> Row:
+        request = self._reader.request(pair, self._options.checkpoint, self._options.register)
+        outcome = self._runner.run(request, on_progress)
+        write_outcome(outcome, self.output / row.folder, self._options.heatmaps)
+        return replace(row, state=DONE, **numbers_of(outcome))
 
 
-def _read_table(path: Path) -> list[Row]:
-    if not path.is_file():
-        return []
-    who, columns = f"Table '{path}'", list(asdict(Row("", "", "")))
-    header, rows = parse(read_text(path, who, "a CSV"), who)
-    if header != columns:
-        got, todo = ", ".join(header)[:80], "Give --output another folder"
-        raise InputError(who, "it is a CSV of another kind", ", ".join(columns), got, todo)
-    return [Row(**{key: row[key] or "" for key in columns}) for row in rows]
+def write_outcome(outcome: Outcome, folder: Path, heatmaps: bool) -> None:
+    """transform.h5, warped.nii.gz, report.json and, if asked for, the three maps: all of them or none."""
+    with all_or_nothing() as temporary:
+        write_transform(temporary(folder / "transform.h5"), outcome.result.transform)
+        write_image(temporary(folder / "warped.nii.gz"), outcome.warped())
+        write_report(temporary(folder / "report.json"), outcome.report())
+        for name in MAPS if heatmaps else ():
+            write_image(temporary(folder / f"{name}.nii.gz"), getattr(outcome.result, name).strongest)
 
 
-def _files(row: Row) -> tuple[str, ...]:
-    return row.name, row.fixed, row.moving, row.fixed_soi, row.moving_soi
+def numbers_of(outcome: Outcome) -> dict:
+    """What a row says of a finished registration."""
+    kept, before = outcome.kept, outcome.result.stages[0]
+    measured = ("agreement", "dice", "asd_mm", "tre_mm")
+    return {
+        "light": outcome.verdict.light,
+        "agreement_before": number(before.agreement),
+        **{key: number(getattr(kept, key)) for key in measured},
+        "folded": kept.folded,
+        "seconds": round(outcome.seconds, 3),
+        "message": " ".join((*outcome.warnings, *outcome.notes)),
+    }
 
 
-def _is_done(row: Row, output: Path, version: str) -> bool:
-    return row.state == DONE and row.version == version and (output / row.name / "transform.h5").is_file()
-
-
-def _start(initial) -> str | list:
-    """What the initial alignment is, exactly: a name, the numbers of a matrix, or the bytes of a file.
-
-    Raises:
-        InputError: there is no such name or file.
-    """
-    if not isinstance(initial, (str, Path)):
-        return np.asarray(initial).tolist()
-    if str(initial) in (*NAMES, "rigid"):
-        return str(initial)
-    return hashlib.sha256(Path(existing_file(initial, "Initial alignment")).read_bytes()).hexdigest()
-
-
-def _stem(name: str) -> str:
-    return Path(name).name.split(".")[0]
-
-
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
+    """To five decimals; an empty field, which pandas reads as NaN, for what is not known."""
     return round(float(value), 5) if math.isfinite(value) else ""
-
-
-def _mean(values: list[float]) -> float | str:
-    known = [value for value in values if math.isfinite(value)]
-    return _number(sum(known) / len(known)) if known else ""

@@ -24,7 +24,7 @@ from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.preprocess import anchor_point, intensity_range, network_input
-from .files import write_atomically
+from .files import DiskFile, write_atomically
 from .images import read_image
 from .label_maps import read_paintable
 from .report import versions
@@ -78,7 +78,7 @@ def prepare(study: Study, config: ModelConfig, path: Path, on_scan: Callable[[],
     reusable = _unchanged_scans(path, configuration)
 
     def write(name: str) -> None:
-        with h5py.File(name, "w") as file:
+        with DiskFile(name) as disk, h5py.File(disk, "w") as file:
             for index, scan in enumerate(study.scans):
                 old = (path, reusable.get(_files(scan)))
                 _put(file.create_group(f"scans/{scan_key(index)}"), scan, config, old, study.painted)

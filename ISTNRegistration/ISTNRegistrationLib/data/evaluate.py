@@ -1,4 +1,4 @@
-"""Measuring registrations by structures: pair lists, overlap and surface distances, and results that can be resumed.
+"""Measuring many registrations label by label: a batch that writes numbers and no images.
 
 The results are one tidy CSV: a row per pair, stage and label, and one with label ``mean``; in pandas
 ``read_csv(path).query("label == 'mean'").groupby("stage")["dice"].agg(["mean", "std"])``.
@@ -6,154 +6,114 @@ The results are one tidy CSV: a row per pair, stage and label, and one with labe
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-from dataclasses import asdict, dataclass
+import dataclasses
+import hashlib
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
-import torch
 
-from ..core.errors import InputError
-from ..core.metrics import dice, folded_voxels
-from ..core.transform import SpatialTransform
-from ..core.volume import Volume
-from ..core.warp import warp_volume
-from .files import read_text, write_atomically
-from .surface import surface_distance
-from .table import parse, read_table
+from ..core.quality import StageQuality
+from .batch import FAILURES, BatchOptions, number
+from .journal import Journal
+from .pairs import PairFiles, PairReader, read_pairs
+from .quality import SCORES
+from .run import Runner
 
-PAIR_COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi")
-SCORES = ("dice", "asd_mm", "hd95_mm")
-COLUMNS = (*PAIR_COLUMNS, "version", "stage", "label", *SCORES, "folded", "seconds")
+NEEDED = ("fixed", "moving", "fixed_labels", "moving_labels")
+COLUMNS = ("id", "fixed", "moving", "stage", "label", *SCORES, "agreement", "light", "folded", "seconds")
+BEFORE, ONE_PASS, REFINED = "before", "one-pass", "refined"
 MEAN = "mean"
 
 
-@dataclass(frozen=True)
-class PairFiles:
-    """One pair as it stands in the pair list (paths relative to the list)."""
+class Evaluation:
+    """The pairs of a list and what is measured of them. A context: within it no other process writes to ``output``.
 
-    fixed: str
-    moving: str
-    fixed_soi: str
-    moving_soi: str
-
-
-@dataclass(frozen=True)
-class LabelScore:
-    """Dice, true symmetric average surface distance and HD95 of one label."""
-
-    label: int
-    dice: float
-    asd_mm: float
-    hd95_mm: float
-
-
-def read_pairs(path: Path) -> list[PairFiles]:
-    """Pairs of a CSV with (at least) the columns ``PAIR_COLUMNS``.
-
-    Raises:
-        InputError: no such file, not a CSV, missing columns, no rows, or an empty field, with its line.
-    """
-    rows = read_table(path, f"Pairs '{path.name}'", PAIR_COLUMNS)
-    return [PairFiles(*(row[key] for key in PAIR_COLUMNS)) for row in rows]
-
-
-def limit_threads(count: int) -> None:
-    """Let torch and SimpleITK use ``count`` CPU threads."""
-    torch.set_num_threads(count)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(count)
-
-
-def measure(transform: SpatialTransform, fixed_soi: Volume, moving_soi: Volume, labels=()) -> list[LabelScore]:
-    """Scores of the moving label map warped (nearest neighbour) to the fixed one's grid.
+    Stages: before (the initial alignment), one-pass (the networks' answer, whatever it is worth) and, where something
+    is refined, refined (the transform that the user gets).
 
     Args:
-        labels: which; all positive ones of both maps if empty.
+        labels: which; all positive ones of both maps of a pair if empty.
 
     Raises:
-        InputError: neither map has a label.
-    """
-    present = np.union1d(fixed_soi.array, moving_soi.array)
-    labels = labels or present[present > 0].tolist()
-    if not labels:
-        who, got = f"Labels '{fixed_soi.name}' and '{moving_soi.name}'", "only background"
-        raise InputError(who, "there is nothing to measure", "positive whole numbers", got, "Give label maps")
-    warped = warp_volume(moving_soi, transform, fixed_soi.grid, order="nearest").array
-    return label_scores(fixed_soi.array, warped, fixed_soi.grid.spacing, labels)
-
-
-def label_scores(fixed: np.ndarray, warped: np.ndarray, spacing, labels) -> list[LabelScore]:
-    """Scores of each of ``labels`` in two label maps of one shape; NaN where a number has no meaning."""
-    used = np.nonzero((fixed > 0) | (warped > 0))
-    box = tuple(slice(i.min(), i.max() + 1) for i in used) if len(used[0]) else ()
-    fixed, warped = fixed[box], warped[box]
-    scores = []
-    for label in labels:
-        there, here = fixed == label, warped == label
-        surface = surface_distance(there, here, spacing)
-        scores.append(LabelScore(int(label), dice(there, here), surface.average, surface.hd95))
-    return scores
-
-
-def stage_rows(stage: str, transform: SpatialTransform, soi: tuple[Volume, Volume], labels, seconds) -> list[dict]:
-    """Rows of one stage of one pair: a row per label, then their mean (over the labels that have a number)."""
-    scores = [asdict(score) for score in measure(transform, *soi, labels)]
-    mean = {key: _mean([score[key] for score in scores]) for key in SCORES}
-    whole = {"stage": stage, "folded": folded_voxels(transform, soi[0].grid), "seconds": round(seconds, 3)}
-    return [whole | {k: _rounded(v) for k, v in score.items()} for score in [*scores, {"label": MEAN, **mean}]]
-
-
-class ResultsFile:
-    """A CSV that grows by whole pairs. What an interrupted run has left of a pair is taken out when it is opened.
-
-    Args:
-        version: of the options; pairs that were measured with others stay in the file and do not count as done.
-        last_stage: whose mean row is the last of a pair.
-
-    Raises:
-        InputError: it cannot be written, or is a CSV of another kind.
+        InputError: the list cannot be read, or the checkpoint cannot do what is asked for.
     """
 
-    def __init__(self, path: Path, version: str, last_stage: str) -> None:
-        self.path, self.version = path, version
-        rows = self._read()
-        complete = {_key(row) for row in rows if row["stage"] == last_stage and row["label"] == MEAN}
-        self.rows = [row for row in rows if row["version"] != version or _key(row) in complete]
-        self.done = {key[:-1] for key in complete if key[-1] == version}
-        write_atomically(path, self._write_all, f"Results '{path}'")
+    def __init__(self, pairs: Path, output: Path, options: BatchOptions, labels=()) -> None:
+        options.register.check()
+        options.checkpoint.check_transform(options.register.transform)
+        self._options, self._labels = options, tuple(sorted(labels))
+        self._pairs, self._reader, self._runner = read_pairs(pairs, NEEDED), PairReader(pairs.parent), Runner()
+        self._version = hashlib.sha256(json.dumps([options.version, self._labels]).encode()).hexdigest()[:8]
+        self._journal = Journal(output, COLUMNS, self._complete)
+        self.failures: list[str] = []
 
-    def append(self, pair: PairFiles, rows: list[dict]) -> None:
-        """Add the rows of a pair at once."""
-        text = [{**asdict(pair), "version": self.version, **row} for row in rows]
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            file.write(_lines(text))
-        self.rows += [{key: str(value) for key, value in row.items()} for row in text]
-        self.done.add(tuple(asdict(pair).values()))
+    def __enter__(self) -> Evaluation:
+        self._journal.__enter__()
+        return self
 
-    def means(self, pairs: list[PairFiles]) -> dict[str, list[dict]]:
-        """Mean rows of these pairs with this version, by stage."""
-        wanted, found = {tuple(asdict(pair).values()) for pair in pairs}, {}
-        for row in self.rows:
-            if row["label"] == MEAN and row["version"] == self.version and _key(row)[:-1] in wanted:
-                found.setdefault(row["stage"], []).append(row)
+    def __exit__(self, *_) -> None:
+        self._journal.__exit__()
+
+    @property
+    def count(self) -> int:
+        return len(self._pairs)
+
+    def todo(self) -> list[int]:
+        """Numbers of the pairs that are not measured; a pair with a missing file is among them."""
+        return [k for k, pair in enumerate(self._pairs) if self._identity(pair) not in self._journal.entries]
+
+    def measure(self, index: int) -> None:
+        """Register one pair and add its rows, or a line to ``failures``."""
+        pair = self._pairs[index]
+        try:
+            rows = self._measured(pair)
+            self._journal.append(self._identity(pair), rows)
+        except FAILURES as error:
+            self.failures.append(f"{pair.fixed} with {pair.moving}: {' '.join(str(error).split())}")
+
+    def means(self) -> dict[str, list[dict]]:
+        """Mean rows of the pairs of the list, by stage."""
+        found: dict[str, list[dict]] = {}
+        for identity in {self._identity(pair) for pair in self._pairs}:
+            for row in self._journal.entries.get(identity, []):
+                if row["label"] == MEAN:
+                    found.setdefault(row["stage"], []).append(row)
         return found
 
-    def _read(self) -> list[dict]:
-        if not self.path.exists():
-            return []
-        who = f"Results '{self.path.name}'"
-        text = read_text(self.path, who, "a CSV")
-        header, rows = parse(text[: text.rfind("\n") + 1], who)  # a last line without an end is half a row
-        if text and tuple(header) != COLUMNS:
-            got, todo = ", ".join(header)[:80], "Give --output another name"
-            raise InputError(who, "it is a CSV of another kind", ", ".join(COLUMNS), got, todo)
+    def _identity(self, pair: PairFiles) -> str:
+        """What the numbers depend on, first the version of the options; empty if a file is missing."""
+        try:
+            return f"{self._version}-{self._reader.identity(pair, self._version)}"
+        except FAILURES:
+            return ""
+
+    def _complete(self, rows: list[dict]) -> bool:
+        """Whether nothing of a pair is missing; pairs that were measured with other options are left as they are."""
+        last = REFINED if self._options.register.refines else ONE_PASS
+        other = not rows[0]["id"].startswith(self._version)
+        return other or (rows[-1]["stage"] == last and rows[-1]["label"] == MEAN)
+
+    def _measured(self, pair: PairFiles) -> list[dict]:
+        register, checkpoint = self._options.register, self._options.checkpoint
+        how = dataclasses.replace(register, refine="none", keep_best=False)
+        one_pass = self._runner.run(self._reader.request(pair, checkpoint, how, self._labels))
+        first, last = (one_pass.measure(one_pass.result.stages[k]) for k in (0, -1))
+        rows = _rows(pair, BEFORE, first, 0.0) + _rows(pair, ONE_PASS, last, one_pass.seconds)
+        if register.refines:
+            refined = self._runner.run(self._reader.request(pair, checkpoint, register, self._labels))
+            rows += _rows(pair, REFINED, refined.kept, refined.seconds, refined.verdict.light)
         return rows
 
-    def _write_all(self, name: str) -> None:
-        Path(name).write_text(",".join(COLUMNS) + "\n" + _lines(self.rows), encoding="utf-8", newline="")
+
+def _rows(pair: PairFiles, stage: str, quality: StageQuality, seconds: float, light: str = "") -> list[dict]:
+    """A row per label, then their mean (over the labels that have a number)."""
+    scores = [asdict(score) for score in quality.labels]
+    scores.append({"label": MEAN, **{key: getattr(quality, key) for key in SCORES}})
+    whole = {"fixed": pair.fixed, "moving": pair.moving, "stage": stage, "light": light, "folded": quality.folded}
+    whole |= {"agreement": number(quality.agreement), "seconds": round(seconds, 3)}
+    return [whole | {"label": score["label"], **{key: number(score[key]) for key in SCORES}} for score in scores]
 
 
 def summary(means: dict[str, list[dict]]) -> str:
@@ -172,25 +132,3 @@ def _mean_and_deviation(values: np.ndarray) -> str:
         return "-"
     deviation = values.std(ddof=1) if len(values) > 1 else 0.0
     return f"{values.mean():.3f} ± {deviation:.3f}"
-
-
-def _key(row: dict) -> tuple[str, ...]:
-    return tuple(row[key] for key in (*PAIR_COLUMNS, "version"))
-
-
-def _lines(rows: list[dict]) -> str:
-    text = io.StringIO()
-    csv.DictWriter(text, COLUMNS, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-def _mean(values) -> float:
-    finite = [v for v in values if math.isfinite(v)]
-    return float(np.mean(finite)) if finite else float("nan")
-
-
-def _rounded(value):
-    """Numbers to five decimals; NaN as an empty field, which pandas reads as NaN."""
-    if not isinstance(value, float):
-        return value
-    return round(value, 5) if math.isfinite(value) else ""

@@ -1,4 +1,4 @@
-"""Where a registration starts: names and matrices pass through, `rigid` and files become matrices."""
+"""The initial alignment: names and matrices pass through; `landmarks`, `rigid` and files become matrices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import apply_matrix
 from ..core.initial import NAMES
+from ..core.options import INITIALS
 from ..core.volume import Volume, check_image
 from .files import one_line
 from .images import from_sitk, to_sitk
@@ -22,28 +23,51 @@ SMOOTHING_VOXELS = (2.0, 1.0, 0.0)
 ITERATIONS = 100
 
 
-def resolve_initial(initial, fixed: Volume, moving: Volume):
-    """What ``RegisterOptions.initial`` takes, from what a user gives.
+def resolve_initial(initial, fixed: Volume, moving: Volume, landmarks=None):
+    """What ``core`` takes as ``RegisterOptions.initial``, from what a user gives.
 
     Args:
-        initial: one of ``NAMES`` or a matrix (both returned as they are), ``rigid``, or the path of a transform file.
+        initial: one of ``core.initial.NAMES`` or a matrix (both returned as they are), ``landmarks``, ``rigid``, or the
+            path of a transform file.
         fixed: fixed image, 2-D or 3-D.
         moving: moving image of the same dimension.
+        landmarks: fixed and moving points (N, n), LPS mm.
 
     Returns:
         A name, or the (n+1, n+1) matrix from fixed to moving points, LPS mm.
 
     Raises:
-        InputError: an unknown name that is no file either, a file that is no linear transform of this dimension,
-            or images that cannot be registered rigidly.
+        InputError: an unknown name that is no file either, a file that is no linear transform of this dimension, too
+            few landmarks, or images that cannot be registered rigidly.
     """
-    if not isinstance(initial, (str, Path)):
+    if not isinstance(initial, str | Path) or str(initial) in NAMES:
         return initial
-    if str(initial) in NAMES:
-        return str(initial)
+    if str(initial) == "landmarks":
+        return landmark_rigid(landmarks, fixed.grid.ndim)
     if str(initial) == "rigid":
         return register_rigid(fixed, moving)
     return _from_file(Path(initial), fixed.grid.ndim)
+
+
+def landmark_rigid(landmarks, ndim: int) -> np.ndarray:
+    """The rigid transform that brings the fixed landmarks nearest to the moving ones (least squares).
+
+    Returns:
+        The (n+1, n+1) matrix from fixed to moving points, LPS mm.
+
+    Raises:
+        InputError: fewer landmarks than axes, or all of them on a line.
+    """
+    who, todo = "Initial alignment `landmarks`", "Place more landmarks, or choose another initial alignment"
+    if landmarks is None or len(landmarks[0]) < ndim:
+        got = "none" if landmarks is None else str(len(landmarks[0]))
+        raise InputError(who, "there are too few landmarks", f"{ndim} or more on both images", got, todo)
+    for points in landmarks:
+        if np.linalg.matrix_rank(points - points.mean(axis=0), tol=1e-3) < ndim - 1:
+            raise InputError(who, "the landmarks lie on a line", "landmarks that fix a rotation", "a line", todo)
+    start = sitk.Euler2DTransform() if ndim == 2 else sitk.VersorRigid3DTransform()
+    flat = [np.asarray(points, dtype=float).ravel().tolist() for points in landmarks]
+    return linear_matrix(sitk.LandmarkBasedTransformInitializer(start, *flat), who)
 
 
 def register_rigid(fixed: Volume, moving: Volume) -> np.ndarray:
@@ -62,19 +86,19 @@ def register_rigid(fixed: Volume, moving: Volume) -> np.ndarray:
     n = fixed.grid.ndim
     if moving.grid.ndim != n:
         todo = "Give two 2-D or two 3-D images"
-        raise InputError("Rigid start", "the images differ in dimension", f"{n}-D", f"{moving.grid.ndim}-D", todo)
+        raise InputError("Initial alignment `rigid`", "the images differ in dimension", f"{n}-D", f"{moving.grid.ndim}-D", todo)
     small = [_small(volume) for volume in (fixed, moving)]
     method = _method(_centers_matched(*small))
     try:
-        return linear_matrix(method.Execute(*small), "Rigid start")
+        return linear_matrix(method.Execute(*small), "Initial alignment `rigid`")
     except RuntimeError as error:
-        todo = "Start from `center_of_mass` or a transform of your own"
-        raise InputError("Rigid start", "it failed", "images that overlap", one_line(error), todo) from error
+        todo = "Use `center_of_mass` or a transform of your own"
+        raise InputError("Initial alignment `rigid`", "it failed", "images that overlap", one_line(error), todo) from error
 
 
 def _from_file(path: Path, ndim: int) -> np.ndarray:
     if not path.is_file():
-        expected = f"{', '.join(NAMES)}, rigid or a transform file"
+        expected = f"{', '.join(INITIALS)} or a transform file"
         raise InputError("Initial alignment", "it is neither a name nor a file", expected, str(path), "Check the name")
     matrix = read_linear(path)
     if matrix.shape[0] != ndim + 1:

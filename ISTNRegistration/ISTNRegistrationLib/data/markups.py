@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.files import write_text
 from .files import read_text
 
 SUFFIXES = (".json", ".fcsv")
@@ -43,7 +44,13 @@ def read_markups(path: Path) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
 
 
 def write_markups(path: Path, markups: list[tuple[str, np.ndarray]]) -> None:
-    """Write (type, control points (P, 2 or 3) LPS mm) as .mrk.json; type is Fiducial, Curve, ClosedCurve or Line."""
+    """Write (type, control points (P, 2 or 3) LPS mm) as .mrk.json; type is Fiducial, Curve, ClosedCurve or Line.
+
+    Raises:
+        InputError: it cannot be written, or a coordinate is not finite.
+    """
+    if not all(np.isfinite(np.asarray(points, dtype=float)).all() for _, points in markups):
+        raise InputError(f"Markups '{path}'", "a point is not finite", "mm", "NaN or infinity")
     entries = []
     for kind, points in markups:
         padded = np.pad(np.asarray(points, dtype=float), [(0, 0), (0, 3 - np.shape(points)[1])])
@@ -51,7 +58,7 @@ def write_markups(path: Path, markups: list[tuple[str, np.ndarray]]) -> None:
         entries.append({"type": kind, "coordinateSystem": "LPS", "coordinateUnits": "mm", "controlPoints": control})
     schema = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     whole = {"@schema": schema + "markups-schema-v1.0.3.json#", "markups": entries}
-    Path(path).write_text(json.dumps(whole, indent=1), encoding="utf-8")
+    write_text(path, json.dumps(whole, indent=1), f"Markups '{path}'")
 
 
 def _json(text: str) -> list[tuple[str, np.ndarray]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import InputError
-from .files import one_line
+from ..core.files import clear_leftovers, finish, one_line, temporary_name
 
 
 def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
@@ -19,15 +18,32 @@ def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
         InputError: there is no such folder, it cannot be written to, ``path`` is a folder, or ``write`` refuses it.
     """
     todo = "Give a file name in an existing folder that you may write to"
-    if path.is_dir() or not path.parent.is_dir():
-        got = f"the folder {path}" if path.is_dir() else f"{path}, and there is no folder {path.parent}"
-        raise InputError(who, "it cannot be written", "a file name in an existing folder", got, todo)
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".istn-") as folder:
+        if path.is_dir() or not path.parent.is_dir():
+            got = f"the folder {path}" if path.is_dir() else f"{path}, and there is no folder {path.parent}"
+            raise InputError(who, "it cannot be written", "a file name in an existing folder", got, todo)
+        clear_leftovers(path)
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=f"{temporary_name(path.with_suffix('')).name}-"
+        ) as folder:
             _probe(Path(folder) / path.name, path, write)
     except OSError as error:
         got = f"{path} ({one_line(error)})"
         raise InputError(who, "it cannot be written", "a folder that you may write to", got, todo) from error
+
+
+def make_folder(path: Path, who: str) -> None:
+    """Make a folder that files are written into, and what is above it.
+
+    Raises:
+        InputError: it is a file, or it cannot be made.
+    """
+    todo = "Give the name of a folder that you may write to"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        got = f"{path} ({one_line(error)})"
+        raise InputError(who, "it cannot be made", "a folder", got, todo) from error
 
 
 def check_distinct(outputs: dict[str, Path], inputs: dict[str, Path]) -> None:
@@ -67,17 +83,27 @@ def all_or_nothing() -> Iterator[Callable[[Path], Path]]:
         if not path.parent.is_dir():
             path.parent.mkdir()
             made.append(path.parent)
-        temporaries[path] = path.with_name(f".{os.getpid()}-{path.name}")
+        clear_leftovers(path)
+        temporaries[path] = temporary_name(path)
         return temporaries[path]
 
     try:
         yield temporary
+        for written in temporaries.values():
+            finish(written)
         for path, written in temporaries.items():
             written.replace(path)
         made.clear()
+    except OSError as error:
+        names = ", ".join(map(str, temporaries)) or "the output"
+        todo = "Check the folder, its permissions and the space on the disk"
+        raise InputError(
+            "Output", "it cannot be written", "a place to write to", f"{names} ({one_line(error)})", todo
+        ) from error
     finally:
         for written in temporaries.values():
-            written.unlink(missing_ok=True)
+            with suppress(OSError):
+                written.unlink(missing_ok=True)
         for folder in made:
             with suppress(OSError):  # something else has been put there meanwhile
                 folder.rmdir()

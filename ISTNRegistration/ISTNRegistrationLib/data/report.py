@@ -1,10 +1,11 @@
-"""What a run says about itself: the stage table that people read, and the report that programs read."""
+"""The report of a registration: what programs read to understand and repeat it."""
 
 from __future__ import annotations
 
 import json
 import math
 import platform
+from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
@@ -13,44 +14,35 @@ import numpy as np
 import SimpleITK as sitk
 import torch
 
-from ..core.checkpoint import Checkpoint
-from ..core.register import RegisterOptions, RegistrationResult
-from ..core.stages import Stage
-from ..core.volume import Volume
+from ..core.quality import HEADINGS, StageQuality
 from .files import write_atomically
 
-HEADINGS = ("stage", "seconds", "loss", "agreement", "folded voxels")
 
-
-def stage_table(stages: tuple[Stage, ...]) -> str:
-    """The stages, one line each; agreement is the Dice of M' under the transform and F', both cut at 0.5.
-
-    It is ``nan`` where the network sees no structure in either image.
-    """
-    lines = ["{:<18}{:>9}{:>12}{:>12}{:>15}".format(*HEADINGS)]
-    lines += [f"{s.name:<18}{s.seconds:>9.2f}{s.loss:>12.2e}{s.agreement:>12.3f}{s.folded:>15}" for s in stages]
-    return "\n".join(lines)
-
-
-def registration_report(fixed: Volume, moving: Volume, checkpoint: Checkpoint, result: RegistrationResult) -> dict:
-    """All that is needed to understand and repeat a registration, as JSON can hold it.
+def registration_report(outcome) -> dict:
+    """All that is needed to understand and repeat an ``Outcome`` of ``data.run``, as JSON can hold it.
 
     Convention: matrices are fixed → moving points, LPS mm, as row lists. ``linear`` is L of T(x) = L (x + u(x)); for a
-    B-spline the residual u is only in the transform file.
+    B-spline the residual u is only in the transform file. Numbers that mean nothing are null.
     """
+    request, result, verdict = outcome.request, outcome.result, outcome.verdict
     return {
-        "fixed": _image(fixed),
-        "moving": _image(moving),
+        "fixed": _side(request.fixed),
+        "moving": _side(request.moving),
         "checkpoint": {
-            "name": checkpoint.name,
-            "sha256": checkpoint.sha256,
-            "structures": [channel.name for channel in checkpoint.config.channels],
+            "name": outcome.checkpoint.name,
+            "sha256": outcome.checkpoint.sha256,
+            "structures": [channel.name for channel in outcome.checkpoint.config.channels],
         },
-        "options": _options(result.options),
+        "options": request.options.as_dict(),
+        "warnings": list(outcome.warnings),
+        "notes": list(outcome.notes),
+        "verdict": {"light": verdict.light, "reason": verdict.reason},
         "kept": result.kept,
-        "stages": [_stage(stage) for stage in result.stages],
+        "stages": [_stage(*both) for both in zip(result.stages, outcome.quality, strict=True)],
         "initial_fixed_to_moving_LPS": result.initial.tolist(),
         "linear_fixed_to_moving_LPS": result.transform.linear.tolist(),
+        "seconds": _number(outcome.seconds),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "versions": versions(),
     }
 
@@ -60,8 +52,9 @@ def write_report(path, report: dict) -> None:
 
     Raises:
         InputError: the place cannot be written to.
+        ValueError: a number in it is not finite.
     """
-    text = json.dumps(report, indent=2) + "\n"
+    text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda name: Path(name).write_text(text, encoding="utf-8"), f"Report '{path}'")
 
 
@@ -76,20 +69,32 @@ def versions() -> dict[str, str]:
     return {"istn-registration": own, "python": platform.python_version(), **others}
 
 
-def _image(volume: Volume) -> dict:
-    return {"name": volume.name, "size": list(volume.grid.size), "spacing_mm": list(volume.grid.spacing)}
+def _side(side) -> dict:
+    image, landmarks = side.image, side.landmarks
+    return {
+        "name": image.name,
+        "size": list(image.grid.size),
+        "spacing_mm": list(image.grid.spacing),
+        "mask": side.mask.name if side.mask else None,
+        "labels": side.labels.name if side.labels else None,
+        "landmarks": None if landmarks is None else len(landmarks),
+    }
 
 
-def _options(options: RegisterOptions) -> dict:
-    values = {key: getattr(options, key) for key in ("transform", "initial", "refine", "iterations", "device", "seed")}
-    return {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in values.items()}
+def _stage(stage, quality: StageQuality) -> dict:
+    """A stage's numbers: those of the table, its loss, and the scores of each reference label."""
+    numbers = {key: getattr(quality, key) for key in HEADINGS if key != "stage"} | {"loss": stage.loss}
+    labels = {str(s.label): {k: _number(getattr(s, k)) for k in ("dice", "asd_mm", "hd95_mm")} for s in quality.labels}
+    return {
+        "name": stage.name,
+        **{key: _number(value) for key, value in numbers.items()},
+        "iterations": len(stage.losses),
+        "labels": labels,
+    }
 
 
-def _stage(stage: Stage) -> dict:
-    numbers = {key: _number(getattr(stage, key)) for key in ("seconds", "loss", "agreement")}
-    return {"name": stage.name, **numbers, "folded": int(stage.folded), "iterations": len(stage.losses)}
-
-
-def _number(value: float) -> float | None:
+def _number(value):
     """Rounded; None (JSON's null) for what is not known."""
+    if isinstance(value, int | np.integer):
+        return int(value)
     return round(float(value), 9) if math.isfinite(value) else None

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..core.errors import InputError
-from .evaluate import PAIR_COLUMNS
-from .table import read_table
+from .lists import check_files, listed_path, read_table
 
 SPLITS = ("train", "val")
+PAIR_COLUMNS = ("fixed", "moving", "fixed_soi", "moving_soi")
 SUBJECT_COLUMNS = ("person", "image", "labels", "split")
 
 
@@ -90,10 +90,7 @@ def read_study(config: DataConfig, folder: Path, painted: bool = False) -> Study
         study = read_pair_list(folder / config.pairs)
     else:
         study = read_published(config.published, folder)
-    for path in (path for scan in study.scans for path in (scan.image, scan.labels) if path):
-        if not path.is_file():
-            todo = "Check the list; its paths are relative to the CSV (published layout: to root)"
-            raise InputError("Training data", "there is no such file", "an existing file", str(path), todo)
+    check_files((path for scan in study.scans for path in (scan.image, scan.labels) if path), "Training data")
     return study
 
 
@@ -110,7 +107,9 @@ def read_subjects(path: Path, painted: bool = False) -> Study:
     columns = tuple(column for column in SUBJECT_COLUMNS if not (painted and column == "image"))
     for line, row in enumerate(read_table(path, who, columns), start=2):
         _check_split(row["split"], f"{who} line {line}")
-        image, labels = ((path.parent / row[key]).resolve() if row.get(key) else None for key in ("image", "labels"))
+        image, labels = (
+            listed_path(path.parent, row[key]).resolve() if row.get(key) else None for key in ("image", "labels")
+        )
         scans.append(Scan(image, labels, row["person"], row["split"]))
     for split in SPLITS:
         people = {scan.person for scan in scans if scan.split == split}
@@ -153,7 +152,7 @@ def read_published(config: PublishedConfig, folder: Path) -> Study:
 
 
 def _scan(folder: Path, image: str, labels: str) -> Scan:
-    return Scan((folder / image).resolve(), (folder / labels).resolve())
+    return Scan(listed_path(folder, image).resolve(), listed_path(folder, labels).resolve())
 
 
 def _study(rows: list[tuple[str, Scan, Scan]], who: str) -> Study:

@@ -8,27 +8,53 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.errors import InputError
-from ..core.grid import Grid
+from ..core.files import check_space
 from ..core.transform import BSplineField, SpatialTransform
-from .files import existing_file, one_line, write_atomically
+from .files import existing_file, quiet_libraries, write_atomically
+from .mapping import check_finite, grid_of, leaves, matrix_transform, read_itk
 
 EXTENSIONS = (".h5", ".tfm", ".txt")
 CUBIC = 3
 MAX_CONDITION = 1e6  # ratio of the largest to the smallest stretch beyond which a matrix maps a volume onto a plane
+BYTES_AROUND = 1 << 15  # of an HDF5 file besides its numbers
 
 
 def write_transform(path, transform: SpatialTransform) -> None:
     """Write fixed -> moving points, LPS mm; the file appears whole or not at all.
 
     Raises:
-        InputError: the extension is not one of ``EXTENSIONS``, or the place cannot be written to.
+        InputError: the extension is not one of ``EXTENSIONS``, a number is NaN or infinite, or the place cannot be
+            written to.
     """
     who = f"Output transform '{path}'"
     if Path(path).suffix.lower() not in EXTENSIONS:
         todo = "Use .h5 (compact) or .tfm (text)"
         raise InputError(who, "the format is unknown", " or ".join(EXTENSIONS), Path(path).suffix or "none", todo)
-    written = to_sitk_transform(transform)
-    write_atomically(path, lambda name: sitk.WriteTransform(written, name), who)
+    write_itk(path, to_sitk_transform(transform), who)
+
+
+def write_itk(path, transform: sitk.Transform, who: str) -> None:
+    """Write any ITK transform of finite numbers.
+
+    Raises:
+        InputError: a number is NaN or infinite, or the place cannot be written to.
+    """
+    check_finite(transform, who)
+
+    numbers = transform.GetNumberOfFixedParameters() + transform.GetNumberOfParameters()
+
+    def write(name: str) -> None:
+        check_space(name, BYTES_AROUND + 8 * numbers)
+        with quiet_libraries():
+            sitk.WriteTransform(transform, name)
+
+    def check(name: str) -> None:
+        with quiet_libraries():
+            back = sitk.ReadTransform(name)
+        if not np.array_equal(back.GetParameters(), transform.GetParameters()):
+            raise OSError("the file is not whole, is the disk full?")
+
+    write_atomically(path, write, who, check)
 
 
 def read_transform(path) -> SpatialTransform:
@@ -54,10 +80,7 @@ def to_sitk_transform(transform: SpatialTransform) -> sitk.Transform:
 
     Convention: ITK applies the transform added last first, so the B-spline x -> x + u(x) stands last.
     """
-    n = transform.ndim
-    affine = sitk.AffineTransform(n)
-    affine.SetMatrix(np.ravel(transform.linear[:n, :n]).tolist())
-    affine.SetTranslation(np.asarray(transform.linear[:n, n], dtype=float).tolist())
+    affine = matrix_transform(transform.linear)
     if transform.residual is None:
         return affine
     return sitk.CompositeTransform([affine, _to_sitk_bspline(transform.residual)])
@@ -69,7 +92,7 @@ def from_sitk_transform(transform: sitk.Transform, who: str = "Transform") -> Sp
     Raises:
         InputError: it is not made of linear parts and at most one cubic B-spline that is applied first.
     """
-    parts = _leaves(transform)
+    parts = leaves(transform)
     residual = None
     if parts and isinstance(parts[-1], sitk.BSplineTransform):
         residual = _from_sitk_bspline(parts.pop(), who)
@@ -103,25 +126,11 @@ def _who(path) -> str:
 
 
 def _read(path) -> sitk.Transform:
-    name = existing_file(path, _who(path))
-    try:
-        return sitk.ReadTransform(name)
-    except RuntimeError as error:
-        todo = "Give a transform file written by ITK, SimpleITK, ANTs or Slicer"
-        raise InputError(_who(path), "it cannot be read", "a transform file", one_line(error), todo) from error
-
-
-def _leaves(transform: sitk.Transform) -> list[sitk.Transform]:
-    """The parts of a (nested) composite in ITK's order: the last is applied first."""
-    transform = transform.Downcast()
-    if isinstance(transform, sitk.CompositeTransform):
-        parts = [transform.GetNthTransform(i) for i in range(transform.GetNumberOfTransforms())]
-        return [leaf for part in parts for leaf in _leaves(part)]
-    return [transform]
+    return read_itk(existing_file(path, _who(path)), _who(path))
 
 
 def _names(transform: sitk.Transform) -> str:
-    return " + ".join(part.GetName() for part in _leaves(transform))
+    return " + ".join(part.GetName() for part in leaves(transform))
 
 
 def _to_sitk_bspline(field: BSplineField) -> sitk.BSplineTransform:
@@ -140,7 +149,5 @@ def _from_sitk_bspline(transform: sitk.BSplineTransform, who: str) -> BSplineFie
         todo = "Give a cubic B-spline"
         raise InputError(who, "the B-spline has another order", str(CUBIC), str(transform.GetOrder()), todo)
     images = transform.GetCoefficientImages()
-    n = len(images)
-    axes = tuple(tuple(row) for row in np.reshape(images[0].GetDirection(), (n, n)).tolist())
-    grid = Grid(images[0].GetSize(), images[0].GetSpacing(), images[0].GetOrigin(), axes)
-    return BSplineField(grid, np.stack([sitk.GetArrayFromImage(image) for image in images]))
+    stacked = np.stack([sitk.GetArrayFromImage(image) for image in images])
+    return BSplineField(grid_of(images[0]), stacked)

@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from command import subject  # noqa: E402
-from harness import panel as harness  # noqa: E402, F401  makes qt
+from harness import panel as harness  # noqa: E402
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode  # noqa: E402
 
 import qt  # noqa: E402  isort: skip
@@ -14,6 +14,15 @@ import qt  # noqa: E402  isort: skip
 def column(panel, number):
     table = panel.batchTab.ui.batchTable
     return [table.item(row, number).text() for row in range(table.rowCount)]
+
+
+def said(panel, row):
+    """What a row that has no numbers says in their place, and the label below when it is chosen."""
+    ui = panel.batchTab.ui
+    assert ui.batchTable.columnSpan(row, 2) == 4
+    ui.batchTable.selectRow(row)
+    assert ui.batchMessageLabel.text == ui.batchTable.item(row, 2).text() == ui.batchTable.item(row, 1).toolTip()
+    return ui.batchMessageLabel.text
 
 
 @pytest.fixture
@@ -34,11 +43,14 @@ def files(ready, tmp_path):
 def test_files_are_registered_row_by_row_and_failures_skipped(files, tmp_path):
     files.batchTab.ui.runFilesButton.click()
     assert column(files, 1) == ["done", "failed", "done"]
-    assert "none.nii.gz" in column(files, 7)[1] and files.batchTab.ui.batchStatusLabel.text == "Done"
-    assert (tmp_path / "out" / "0003-a-to-b" / "transform.h5").is_file()
-    written = (tmp_path / "out" / "0001-b-to-a" / "transform.h5").stat().st_mtime_ns
+    assert "none.nii.gz" in said(files, 1) and files.batchTab.ui.batchStatusLabel.text == "Done"
+    table = files.batchTab.ui.batchTable
+    before, after = table.item(0, 2).text().split(" → ")
+    assert 0 < float(before) <= 1 and 0 < float(after) <= 1 and float(table.item(0, 5).text()) > 0
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/transform.h5")}
+    assert len(made) == 2
     files.batchTab.ui.runFilesButton.click()
-    assert (tmp_path / "out" / "0001-b-to-a" / "transform.h5").stat().st_mtime_ns == written
+    assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
 def test_stop_ends_the_batch_and_a_second_run_goes_on(files, monkeypatch):
@@ -64,7 +76,7 @@ def test_ticked_volumes_are_registered_to_the_fixed_one(ready, scene, pair):
     for node in (pair[1], bad):
         ready.batchTab.ui.movingVolumesSelector.setCheckState(node, qt.Qt.Checked)
     ready.batchTab.ui.runVolumesButton.click()
-    assert column(ready, 1) == ["done", "failed"] and "constant" in column(ready, 7)[1]
+    assert column(ready, 1) == ["done", "failed"] and "constant" in said(ready, 1)
     assert slicer.util.getNode("moving to fixed").IsLinear()
 
 
@@ -80,23 +92,25 @@ def test_a_sequence_is_registered(ready, scene, pair):
     assert scene.GetFirstNodeByName("cine registered").GetNumberOfDataNodes() == 2
 
 
-def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, scene, pair):
+def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, scene, pair, monkeypatch):
     chosen = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "chosen")
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "of one volume")
     parameters, asked = ready.parameters, []
     parameters.outputTransform = chosen
-    parameters.movingMask = parameters.movingStructures = segmentation
+    parameters.fixedMask = parameters.movingMask = parameters.movingStructures = segmentation
 
-    def register(*nodes, **request):
-        asked.append(request)
+    def register(runner, _scene, request, outputs, **_how):
+        asked.append((request, outputs))
         raise RuntimeError("only asked")
 
-    ready.logic.register = register
+    monkeypatch.setattr("ISTNRegistrationLib.bridge.registration.NodeRunner.register", register)
     ready.batchTab.ui.movingVolumesSelector.setCheckState(pair[1], qt.Qt.Checked)
     ready.batchTab.ui.runVolumesButton.click()
-    assert column(ready, 1) == ["failed"] and column(ready, 7) == ["only asked"]
-    assert asked[0]["outputs"].transformNode is None and asked[0]["masks"] == (None, None)
-    assert asked[0]["known"] is None and asked[0]["checkpoint"] == parameters.checkpoint
+    assert column(ready, 1) == ["failed"] and said(ready, 0) == "only asked"
+    request, outputs = asked[0]
+    assert outputs.transformNode is None and request.checkpoint == parameters.checkpoint
+    assert request.moving.image is pair[1] and (request.moving.mask, request.moving.structures) == (None, None)
+    assert request.fixed.mask is segmentation
 
 
 def test_a_sequence_that_fails_says_at_which_frame_and_keeps_nothing(ready, scene, pair):
@@ -106,5 +120,29 @@ def test_a_sequence_that_fails_says_at_which_frame_and_keeps_nothing(ready, scen
     sequence.GetNthDataNode(1).GetImageData().GetPointData().GetScalars().Fill(1.0)
     ready.batchTab.ui.sequenceSelector.setCurrentNode(sequence)
     ready.batchTab.ui.runSequenceButton.click()
-    assert column(ready, 1) == ["not kept", "failed"] and column(ready, 7)[1]
+    assert column(ready, 1) == ["not kept", "failed"] and said(ready, 1)
     assert scene.GetFirstNodeByName("cine registered") is None
+
+
+@pytest.mark.parametrize("way", ["the last window", "slicer.util.exit"])
+def test_closing_slicer_during_a_batch_ends_it_and_no_other_pair_begins(files, way, monkeypatch):
+    assert harness.closing_during(files, files.batchTab.ui.runFilesButton, way, monkeypatch) < 2
+    assert column(files, 1) == ["waiting", "waiting", "waiting"]
+    assert files.batchTab.ui.batchStatusLabel.text == "Stopped"
+
+
+def test_while_a_batch_runs_the_tab_register_waits_and_the_other_way_round(files):
+    seen = []
+    show = files.batchTab._showRow
+
+    def watching(index, row):
+        show(index, row)
+        seen.append((files.ui.applyButton.enabled, files.ui.applyButton.text))
+
+    files.batchTab._showRow = watching
+    files.batchTab.ui.runFilesButton.click()
+    assert seen[-1] == (False, "Wait: the tab Batch is registering")
+    assert files.ui.applyButton.enabled and files.ui.applyButton.text == "Apply"
+    harness.on_report(files, "affine refined", lambda: seen.append(files.batchTab.ui.runFilesButton.enabled))
+    files.ui.applyButton.click()
+    assert seen[-1] is False and files.batchTab.ui.runFilesButton.enabled

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import slicer
-from harness import scripted
+from harness import scripted, slicer_source
 
 scripted.install()
 from ISTNRegistrationLib.app import install  # noqa: E402
@@ -55,14 +55,36 @@ def test_torch_comes_through_its_extension_and_h5py_by_pip(without, asked):
 
 
 def test_a_newer_slicer_uses_its_own_packaging_and_replaces_nothing(without, asked, monkeypatch):
-    packaging = types.SimpleNamespace(
-        load_requirements=lambda path: Path(path).read_text(encoding="utf-8").split(),
-        pip_ensure=lambda wanted, **how: asked.append((wanted, how["skip_packages"])),
-    )
-    monkeypatch.setattr(slicer, "packaging", packaging, raising=False)
+    packaging = types.ModuleType("slicer.packaging")  # on disk, and not imported: Slicer does not do so at its start
+    packaging.load_requirements = lambda path: Path(path).read_text(encoding="utf-8").split()
+    packaging.pip_ensure = lambda wanted, **how: asked.append((wanted, how["skip_packages"], how["prompt_install"]))
+    monkeypatch.delattr(slicer, "packaging", raising=False)
+    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
     without("h5py")
     install.installMissing()
-    assert asked == [(["h5py>=3.8"], ["torch", "SimpleITK", "numpy"])]
+    assert asked == [(["h5py>=3.8"], ["torch", "SimpleITK", "numpy"], False)]
+
+
+@pytest.mark.skipif(slicer_source.SOURCE is None, reason=slicer_source.WHY_NOT)
+def test_slicer_s_own_packaging_is_asked_in_its_own_words(without, asked, monkeypatch):
+    if not (slicer_source.SOURCE / "Base" / "Python" / "slicer" / "packaging.py").is_file():
+        pytest.skip("Slicer 5.10 has no packaging")
+    packaging, said = importlib.import_module("slicer.packaging"), []
+    monkeypatch.setattr(packaging, "pip_check", lambda wanted: False)
+    monkeypatch.setattr(packaging, "pip_install", lambda wanted, **how: said.append((wanted, how["skip_packages"])))
+    monkeypatch.setattr(slicer.app, "testingEnabled", lambda: False)
+    monkeypatch.delattr(slicer, "packaging")
+    without("h5py")
+    install.installMissing()
+    assert [(str(wanted), skipped) for (wanted, *_), skipped in said] == [("h5py>=3.8", install.NEVER_REPLACED)]
+
+
+def test_an_older_installation_by_pip_is_noticed(monkeypatch):
+    versions = {"istn-registration": "0.0.9"}
+    monkeypatch.setattr(install.metadata, "version", lambda name: versions[name])
+    assert "0.0.9" in install.otherInstallation() and install.__version__ in install.otherInstallation()
+    versions["istn-registration"] = install.__version__
+    assert install.otherInstallation() == ""
 
 
 def test_nothing_is_installed_when_the_user_says_no(without, asked, monkeypatch):

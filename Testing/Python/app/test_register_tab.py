@@ -5,9 +5,9 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from harness import pythonqt  # noqa: E402
-from harness.panel import on_report, pick_bspline  # noqa: E402
+from harness.panel import closing_during, on_report, pick_bspline  # noqa: E402
 from harness.scene import contents, node_ids  # noqa: E402
-from ISTNRegistrationLib.bridge.quality import HEADINGS  # noqa: E402
+from ISTNRegistrationLib.core.quality import HEADINGS  # noqa: E402
 
 
 def test_a_click_registers_and_shows_the_result(ready, pair):
@@ -60,10 +60,10 @@ def test_closing_the_scene_during_a_run_ends_it(ready):
 
 
 def test_leaving_or_reloading_the_module_during_a_run_ends_well(ready):
-    on_report(ready, "affine refined", ready.exit)
+    on_report(ready, "affine refined", ready.parent.exit)
     ready.ui.applyButton.click()
     assert ready.ui.statusLabel.text.startswith("Done")
-    ready.enter()
+    ready.parent.enter()
     assert ready.ui.applyButton.enabled
     on_report(ready, "affine refined", ready.cleanup)
     ready.ui.applyButton.click()
@@ -79,3 +79,25 @@ def test_an_input_deleted_midway_is_an_error_that_says_so(ready, pair, monkeypat
     assert "deleted during the registration" in shown[0]
     assert slicer.mrmlScene.GetFirstNodeByName("moving to fixed") is None
     assert "deleted" in str(pythonqt.slot_errors.pop())  # Slicer prints it in the Python console as well
+
+
+def test_back_in_the_module_during_a_run_the_button_says_so(ready):
+    said = []
+
+    def leave_and_come_back():
+        ready.parent.exit()
+        ready.parent.enter()
+        said.append((ready.ui.applyButton.text, ready.ui.applyButton.enabled))
+
+    on_report(ready, "affine refined", leave_and_come_back)
+    ready.ui.applyButton.click()
+    assert said == [("Registering...", False)] and ready.ui.statusLabel.text.startswith("Done")
+    ready.ui.tabs.setCurrentIndex(0)
+    assert ready.ui.applyButton.text == "Apply" and ready.ui.applyButton.enabled
+
+
+@pytest.mark.parametrize("way", ["the last window", "slicer.util.exit"])
+def test_closing_slicer_during_a_run_ends_it_within_two_seconds(ready, way, monkeypatch):
+    before = contents(slicer.mrmlScene)
+    assert closing_during(ready, ready.ui.applyButton, way, monkeypatch) < 2
+    assert "Cancelled" in ready.ui.statusLabel.text and contents(slicer.mrmlScene) == before

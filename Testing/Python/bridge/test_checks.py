@@ -1,14 +1,20 @@
 """Warnings before a run: each for its reason, none for a pair like the training data."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
-from ISTNRegistrationLib.bridge import checks
+from ISTNRegistrationLib.bridge.checks import pairWarnings
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
+from ISTNRegistrationLib.core import checks
+from ISTNRegistrationLib.core.card import CheckpointCard
+from ISTNRegistrationLib.core.config import AffineBounds, Channel, GridConfig, ModelConfig
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.volume import Volume
 
-CONFIG = {"grid": {"size": [16, 16, 16], "spacing": [2.0] * 3}, "affine": {"translation_mm": 10.0}}
-CARD = {"title": "Brains in T1-weighted MRI", "data": ""}
+GRID = GridConfig((16, 16, 16), (2.0, 2.0, 2.0))
+CONFIG = ModelConfig("istn-e", ("affine",), GRID, (Channel("a", (1,)),), affine=AffineBounds(translation_mm=10.0))
 
 
 def volume(scene, center=(0.0, 0.0, 0.0), size=(20, 20, 20), spacing=(2.0, 2.0, 2.0), low=0.0):
@@ -17,8 +23,10 @@ def volume(scene, center=(0.0, 0.0, 0.0), size=(20, 20, 20), spacing=(2.0, 2.0, 
     return nodeFromVolume(scene, Volume(array, Grid.centered(center, size, spacing)), "volume")
 
 
-def said(scene, fixed, moving, initial="auto"):
-    return " ".join(checks.warnings(fixed, moving, CONFIG, CARD, initial))
+def said(scene, fixed, moving, initial="auto", anchor="center_of_mass"):
+    config = dataclasses.replace(CONFIG, grid=dataclasses.replace(GRID, anchor=anchor))
+    card = CheckpointCard(Path("brain.h5"), config, {"title": "Brains in T1-weighted MRI", "data": ""}, "", True)
+    return " ".join(pairWarnings(fixed, moving, card, initial))
 
 
 def test_a_pair_like_the_training_data_gives_no_warning(scene):
@@ -50,7 +58,13 @@ def test_the_same_image_twice_is_said(scene):
 
 
 def test_too_little_memory_is_said_before_the_run(scene, monkeypatch):
-    monkeypatch.setattr(checks, "memoryFree", lambda: 1e6)
+    monkeypatch.setattr(checks, "memory_free", lambda: 1e6)
     assert "0.0 GB are free" in said(scene, volume(scene), volume(scene))
-    monkeypatch.setattr(checks, "memoryFree", lambda: None)
+    monkeypatch.setattr(checks, "memory_free", lambda: None)
     assert said(scene, volume(scene), volume(scene)) == ""
+
+
+def test_a_whole_head_where_a_crop_is_expected_is_said(scene):
+    head = volume(scene, size=(90, 90, 90))
+    assert "far more than the region" in said(scene, head, volume(scene), anchor="center")
+    assert said(scene, head, volume(scene)) == ""

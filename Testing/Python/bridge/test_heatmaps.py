@@ -15,7 +15,6 @@ from ISTNRegistrationLib.bridge.heatmaps import (
 )
 from ISTNRegistrationLib.bridge.volumes import volumeFromNode
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.results import strongest
 
 
 def maps(grid, channels=2, seed=0):
@@ -47,11 +46,11 @@ def test_channels_are_shown_one_by_one_when_named(scene, result):
 
 def test_a_map_of_one_channel_is_its_own_combination():
     one = maps(GRIDS["LPS"], channels=1)
-    np.testing.assert_array_equal(strongest(one).array, one.array[0])
+    np.testing.assert_array_equal(one.strongest.array, one.array[0])
 
 
 def test_heat_is_transparent_where_there_is_none_and_has_a_fixed_window(scene, result):
-    display = heatmapNode(scene, strongest(result.fixed_map), "heat").GetDisplayNode()
+    display = heatmapNode(scene, result.fixed_map.strongest, "heat").GetDisplayNode()
     assert display.GetApplyThreshold() and display.GetLowerThreshold() == TRANSPARENT_BELOW
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0.0, 1.0)
     assert not display.GetAutoWindowLevel() and display.GetColorNode().GetName() == "ISTN heat"
@@ -69,7 +68,7 @@ def test_the_colours_grow_lighter_step_by_step():
 
 
 def test_a_legend_carries_its_title(scene, result):
-    legend = addLegend(heatmapNode(scene, strongest(result.fixed_map), "heat"), "structure")
+    legend = addLegend(heatmapNode(scene, result.fixed_map.strongest, "heat"), "structure")
     assert legend.IsA("vtkMRMLColorLegendDisplayNode") and legend.GetTitleText() == "structure"
     assert legend.GetVisibility() and isinstance(legend.GetDisplayableNode(), slicer.vtkMRMLScalarVolumeNode)
 

@@ -1,23 +1,19 @@
-"""The quality table against known structures and points, the light with its reason, and the CSV."""
+"""The quality table against reference structures and landmarks of the scene."""
 
-import csv
-import dataclasses
 import math
 
 import numpy as np
 import pytest
 from builders import make_grid
 from harness.geometry import FLIP
+from harness.requests import register
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
-from ISTNRegistrationLib.bridge.quality import HEADINGS, StageQuality, cells, verdict, writeCsv
-from ISTNRegistrationLib.bridge.registration import KnownStructures, registerNodes
-from ISTNRegistrationLib.bridge.volumes import segmentationFromVolume, volumeFromNode
+from ISTNRegistrationLib.bridge.volumes import orientedImage, segmentationFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.evaluate import measure
+from ISTNRegistrationLib.data.quality import measure
 
 QUICK = {"iterations": 3, "initial": "none"}
-GOOD = StageQuality("affine", 0.9, math.nan, math.nan, math.nan, math.nan, 0, 3.0, 0.1, True)
 
 
 def points(scene, positions_lps):
@@ -32,12 +28,12 @@ def blob(node, name):
     return Volume((volume.array > volume.array.mean()).astype(np.uint8), volume.grid, name)
 
 
-def test_known_structures_and_landmarks_are_measured_at_every_stage(scene, pair, checkpoint):
+def test_reference_structures_and_landmarks_are_measured_at_every_stage(scene, pair, checkpoint):
     labels = [blob(node, "s") for node in pair]
     nodes = [segmentationFromVolume(scene, volume, "s") for volume in labels]
     where = volumeFromNode(pair[0]).grid.center + np.array([[0.0, 0.0, 0.0], [4.0, 2.0, -3.0]])
-    known = KnownStructures(*nodes, points(scene, where), points(scene, where + [3.0, 0.0, 4.0]))
-    made = registerNodes(scene, pair, checkpoint, QUICK, OutputOptions(volume=False), known=known)
+    known = {"structures": nodes, "landmarks": [points(scene, where), points(scene, where + [3.0, 0.0, 4.0])]}
+    made = register(scene, pair, checkpoint, QUICK, OutputOptions(volume=False), **known)
     assert [row.stage for row in made.quality] == ["initial", "affine", "affine refined"]
     assert made.quality[0].tre_mm == pytest.approx(5.0, abs=1e-3)
     for row, stage in zip(made.quality, made.result.stages, strict=True):
@@ -49,9 +45,9 @@ def test_known_structures_and_landmarks_are_measured_at_every_stage(scene, pair,
 
 
 def test_unequal_numbers_of_landmarks_are_refused_before_the_run(scene, pair, checkpoint):
-    known = KnownStructures(None, None, points(scene, [[0, 0, 0]]), points(scene, [[0, 0, 0], [1, 1, 1]]))
+    landmarks = points(scene, [[0, 0, 0]]), points(scene, [[0, 0, 0], [1, 1, 1]])
     with pytest.raises(InputError, match="1 and 2"):
-        registerNodes(scene, pair, checkpoint, QUICK, known=known)
+        register(scene, pair, checkpoint, QUICK, landmarks=landmarks)
 
 
 def test_segments_belong_together_by_name(scene):
@@ -70,31 +66,20 @@ def test_segments_belong_together_by_name(scene):
     assert labelsOfPair((nodes[0], None), (grid, grid)) is None
 
 
-@pytest.mark.parametrize(
-    "change, light, words",
-    [
-        ({}, "green", "nothing folds"),
-        ({"agreement": 0.6}, "yellow", "only fairly"),
-        ({"agreement": 0.3}, "red", "hardly agree"),
-        ({"agreement": math.nan}, "red", "no structure"),
-        ({"folded": 3}, "yellow", "3 voxels"),
-        ({"folded": 20}, "red", "2.0 %"),
-        ({"dice": 0.6}, "yellow", "Dice 0.60"),
-        ({"dice": 0.4}, "red", "Dice 0.40"),
-    ],
-)
-def test_the_light_tells_the_worst_and_why(change, light, words):
-    found = verdict((dataclasses.replace(GOOD, **change),), voxels=1000)
-    assert found.light == light and words in found.reason
+def test_overlapping_segments_are_measured_each_as_itself(scene):
+    """The later segment used to win: the Dice of the earlier one depended on their order."""
+    from ISTNRegistrationLib.bridge.structures import labelsOfPair
+    from ISTNRegistrationLib.core.transform import SpatialTransform
 
-
-def test_what_the_run_says_about_itself_makes_the_light_yellow():
-    found = verdict((GOOD,), 1000, ("Stage 'affine refined' made things worse.",))
-    assert found.light == "yellow" and "made things worse" in found.reason
-
-
-def test_the_csv_holds_what_the_table_shows(tmp_path):
-    writeCsv(tmp_path / "q.csv", (GOOD,))
-    (row,) = csv.DictReader((tmp_path / "q.csv").open(encoding="utf-8"))
-    assert list(row) == [*HEADINGS, "kept"] and row["dice"] == "" and float(row["agreement"]) == 0.9
-    assert cells(GOOD) == ["affine", "0.900", "–", "–", "–", "–", "0", "3.0", "0.10"]
+    grid, nodes = make_grid(3), []
+    for shift in (0, 2):
+        node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "overlap")
+        for name, low, high in (("whole", 2, 12), ("part", 8, 14)):
+            mask = np.zeros(grid.shape, bool)
+            mask[low + shift : high + shift] = True
+            node.AddSegmentFromBinaryLabelmapRepresentation(orientedImage(mask, grid), name)
+        nodes.append(node)
+    fixed, moving, names = labelsOfPair(nodes, (grid, grid))
+    scores = measure(SpatialTransform(np.eye(4)), fixed, moving, sorted(names))
+    assert [names[score.label] for score in scores] == ["whole", "part"]
+    assert [score.dice for score in scores] == pytest.approx([8 / 10, 4 / 6])

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from harness.geometry import mrml_from_world, points_in
 from harness.models import tiny_pair
+from harness.requests import register
 from harness.scene import node_ids
-from ISTNRegistrationLib.bridge.registration import registerNodes
-from ISTNRegistrationLib.bridge.sequences import registerSequence
+from ISTNRegistrationLib.bridge.sequences import SequenceRequest, registerSequence
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 
@@ -29,7 +29,7 @@ def sequence(scene):
 
 
 def test_every_frame_lies_on_the_reference_afterwards(scene, sequence, checkpoint):
-    found = registerSequence(scene, sequence, 0, checkpoint, QUICK)
+    found = registerSequence(scene, sequence, 0, SequenceRequest(checkpoint, QUICK))
     grid = volumeFromNode(sequence.GetNthDataNode(0)).grid
     for made in (found.transforms, found.frames):
         assert [made.GetNthIndexValue(k) for k in range(3)] == ["0", "10", "20"]
@@ -42,33 +42,33 @@ def test_every_frame_lies_on_the_reference_afterwards(scene, sequence, checkpoin
 
 
 def test_the_reference_frame_can_be_left_out(scene, sequence, checkpoint):
-    found = registerSequence(scene, sequence, 0, checkpoint, QUICK, registerReference=False)
+    found = registerSequence(scene, sequence, 0, SequenceRequest(checkpoint, QUICK, registerReference=False))
     original = volumeFromNode(sequence.GetNthDataNode(0)).array
     np.testing.assert_array_equal(volumeFromNode(found.frames.GetNthDataNode(0)).array, original)
     assert found.quality[0] == () and found.quality[1]
 
 
 def test_a_cancelled_sequence_leaves_no_trace(scene, sequence, checkpoint):
-    def stop(number, count, computation):
+    def stop(number, outcome):
         raise RegistrationCancelled("enough")
 
     before = node_ids(scene)
     with pytest.raises(RegistrationCancelled):
-        registerSequence(scene, sequence, 0, checkpoint, QUICK, onFrame=stop)
+        registerSequence(scene, sequence, 0, SequenceRequest(checkpoint, QUICK), stop)
     assert node_ids(scene) == before
 
 
 def test_a_frame_that_is_not_there_and_an_empty_sequence_are_named(scene, sequence, checkpoint):
     with pytest.raises(InputError, match="0 to 2"):
-        registerSequence(scene, sequence, 3, checkpoint, QUICK)
+        registerSequence(scene, sequence, 3, SequenceRequest(checkpoint, QUICK))
     with pytest.raises(InputError, match="cannot be registered"):
-        registerSequence(scene, scene.AddNewNodeByClass("vtkMRMLSequenceNode", "empty"), 0, checkpoint, QUICK)
+        registerSequence(scene, scene.AddNewNodeByClass("vtkMRMLSequenceNode", "empty"), 0, SequenceRequest())
 
 
 def test_another_volume_can_be_the_reference_and_warps_are_kept(scene, sequence, checkpoint):
     fixed, moving = (nodeFromVolume(scene, volume, volume.name) for volume in tiny_pair())
-    found = registerSequence(scene, sequence, fixed, checkpoint, {**QUICK, "transform": "bspline"})
-    alone = registerNodes(scene, (fixed, moving), checkpoint, {**QUICK, "transform": "bspline"})
+    found = registerSequence(scene, sequence, fixed, SequenceRequest(checkpoint, {**QUICK, "transform": "bspline"}))
+    alone = register(scene, (fixed, moving), checkpoint, {**QUICK, "transform": "bspline"})
     points = points_in(volumeFromNode(fixed).grid, margin=0.3)
     kept = found.transforms.GetNthDataNode(1)
     np.testing.assert_array_equal(mrml_from_world(kept, points), mrml_from_world(alone.transform, points))
@@ -79,5 +79,5 @@ def test_a_frame_that_fails_leaves_no_trace(scene, sequence, checkpoint):
     sequence.GetNthDataNode(1).GetImageData().GetPointData().GetScalars().Fill(1.0)
     before = node_ids(scene)
     with pytest.raises(InputError):
-        registerSequence(scene, sequence, 0, checkpoint, QUICK)
+        registerSequence(scene, sequence, 0, SequenceRequest(checkpoint, QUICK))
     assert node_ids(scene) == before

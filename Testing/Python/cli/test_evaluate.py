@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from builders import make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
-from ISTNRegistrationLib.cli import evaluate
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.evaluate import COLUMNS, measure
+from ISTNRegistrationLib.data.evaluate import COLUMNS, Evaluation
+from ISTNRegistrationLib.data.quality import measure
 
 STAGES = ["before", "one-pass", "refined"]
 
@@ -31,6 +31,11 @@ def write_pairs(path, pairs):
     return path
 
 
+def one_pass(given):
+    """The same run without refinement."""
+    return {key: value for key, value in given.items() if key != "iterations"} | {"refine": "none"}
+
+
 def rows_of(path):
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -39,13 +44,13 @@ def rows_of(path):
 @pytest.fixture
 def measured(monkeypatch):
     """The pairs that were really measured."""
-    pairs, measure_pair = [], evaluate.measure_pair
+    pairs, measure_pair = [], Evaluation._measured
 
-    def watched(args, checkpoint, pair):
+    def watched(self, pair):
         pairs.append(pair.fixed[0] + pair.moving[0])
-        return measure_pair(args, checkpoint, pair)
+        return measure_pair(self, pair)
 
-    monkeypatch.setattr(evaluate, "measure_pair", watched)
+    monkeypatch.setattr(Evaluation, "_measured", watched)
     return pairs
 
 
@@ -63,7 +68,7 @@ def test_a_row_per_pair_stage_and_label_and_a_summary(given, tmp_path, capsys):
 
 
 def test_the_mean_is_over_the_labels_and_before_is_the_initial_alignment(given, tmp_path):
-    assert run("evaluate", **given, initial="none", refine="none", output=tmp_path / "r.csv") == 0
+    assert run("evaluate", **one_pass(given), initial="none", output=tmp_path / "r.csv") == 0
     rows = rows_of(tmp_path / "r.csv")
     assert {row["stage"] for row in rows} == {"before", "one-pass"}
     one, two, mean = rows[:3]
@@ -112,20 +117,20 @@ def test_nothing_is_done_twice_but_other_options_are_other_results(given, tmp_pa
     assert run("evaluate", **given, output=path) == 0
     assert path.read_bytes() == before and len(measured) == 3
     capsys.readouterr()
-    assert run("evaluate", **{**given, "refine": "none"}, output=path) == 0
+    assert run("evaluate", **one_pass(given), output=path) == 0
     assert path.read_bytes().startswith(before) and len(measured) == 6
     assert "refined" not in capsys.readouterr().out
 
 
 def test_ctrl_c_keeps_the_pairs_that_are_done(given, tmp_path, monkeypatch):
-    measure_pair = evaluate.measure_pair
+    measure_pair = Evaluation._measured
 
-    def second_stops(args, checkpoint, pair):
+    def second_stops(self, pair):
         if pair.moving == "c.nii.gz":
             raise KeyboardInterrupt
-        return measure_pair(args, checkpoint, pair)
+        return measure_pair(self, pair)
 
-    monkeypatch.setattr(evaluate, "measure_pair", second_stops)
+    monkeypatch.setattr(Evaluation, "_measured", second_stops)
     assert run("evaluate", **given, output=tmp_path / "r.csv") == 130
     assert len(rows_of(tmp_path / "r.csv")) == 9
 

@@ -11,6 +11,7 @@ from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.data.images import read_image
+from ISTNRegistrationLib.data.run import Outcome
 from ISTNRegistrationLib.data.transforms import read_linear, write_transform
 
 MAPS = {f"maps/{name}{channel}.nii.gz" for name in register.MAPS for channel in ("", "_putamen", "_caudate")}
@@ -44,17 +45,18 @@ def test_simpleitk_makes_the_same_volume_from_the_transform_file(given, transfor
 
 
 def test_the_report_says_what_was_done_and_the_table_is_printed(given, tmp_path, capsys):
-    assert run("register", **given, transform="bspline", seed=7, **outputs(tmp_path)) == 0
+    assert run("register", **given, transform="bspline", **outputs(tmp_path)) == 0
     report = json.loads((tmp_path / "r.json").read_text())
     names = [stage["name"] for stage in report["stages"]]
     assert names == ["initial", "affine", "affine refined", "bspline", "bspline refined"]
-    wanted = {"transform": "bspline", "initial": "auto", "refine": "theta", "iterations": 3, "device": "cpu", "seed": 7}
-    assert report["options"] == wanted
+    wanted = {"transform": "bspline", "initial": "auto", "refine": "theta", "iterations": 3, "device": "cpu"}
+    assert report["options"] == wanted | {"keep_best": True}
     assert report["files"] == {key: str(given[key]) for key in ("fixed", "moving")}
     assert report["checkpoint"]["name"] == "tiny" and len(report["checkpoint"]["sha256"]) == 64
     assert {"python", "torch", "SimpleITK"} <= set(report["versions"])
-    table = capsys.readouterr().out
-    assert all(name in table for name in (*names, "seconds", "loss", "agreement", "folded"))
+    said = capsys.readouterr()
+    assert all(name in said.out for name in (*names, "Seconds", "Agreement", "Folded"))
+    assert report["verdict"]["light"] in said.err and report["verdict"]["reason"] in said.err
 
 
 def test_it_is_register_pair(given, tmp_path):
@@ -74,7 +76,8 @@ def test_every_way_to_start(given, initial, tmp_path):
     if initial == "file":
         initial = tmp_path / "start.tfm"
         write_transform(initial, SpatialTransform(start))
-    assert run("register", **given, initial=initial, refine="none", output_transform=tmp_path / "t.h5") == 0
+    plain = {key: value for key, value in given.items() if key != "iterations"}
+    assert run("register", **plain, initial=initial, refine="none", output_transform=tmp_path / "t.h5") == 0
     if initial != "none":  # the untrained network answers with the identity, so what comes out is the start
         np.testing.assert_allclose(read_linear(tmp_path / "t.h5")[:, -1], start[:, -1], atol=0.5)
 
@@ -94,7 +97,7 @@ def test_a_run_that_ends_early_leaves_the_old_files_and_no_new_ones(given, step,
         raise error
 
     (tmp_path / "t.h5").write_text("from yesterday")
-    place = (register.StageBars, "__call__") if step == "registering" else (register, "registration_report")
+    place = (register.StageBars, "__call__") if step == "registering" else (Outcome, "report")
     monkeypatch.setattr(*place, stop)
     assert run("register", **given, **outputs(tmp_path)) == code
     assert files_in(tmp_path) == {"t.h5"} and (tmp_path / "t.h5").read_text() == "from yesterday"
@@ -108,9 +111,29 @@ def test_heatmaps_go_into_a_folder_that_is_there_already(given, tmp_path):
 
 
 def test_a_channels_name_cannot_lead_out_of_the_folder():
-    assert register.file_name("../left putamen/x") == "-left-putamen-x"
+    assert "fixed_map_-left-putamen-x" in register.heatmap_names(["../left putamen/x", "right"])
 
 
 def test_channels_that_look_alike_get_files_of_their_own():
     names = register.heatmap_names(["left/x", "left x", "right"])
     assert len(set(names)) == 12 and "fixed_map_right-3" in names and "fixed_map_left-x-2" in names
+
+
+def test_reference_labels_are_measured_and_warnings_go_to_stderr_and_the_report(given, tmp_path, capsys):
+    folder = given["fixed"].parent
+    labels = {f"{role}_labels": folder / f"{given[role].name.split('.')[0]}_soi.nii.gz" for role in ("fixed", "moving")}
+    assert run("register", **given | {"moving": given["fixed"]}, **labels, **outputs(tmp_path)) == 0
+    said, report = capsys.readouterr(), json.loads((tmp_path / "r.json").read_text())
+    assert "warning: Fixed and moving are the same image." in said.err and report["warnings"]
+    assert "Dice" in said.out and 0 < report["stages"][0]["labels"]["1"]["dice"] <= 1
+
+
+def test_the_last_stage_can_be_kept_whatever_it_is_worth(given, tmp_path):
+    assert run("register", "--no-keep-best", **given, **outputs(tmp_path)) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["options"]["keep_best"] is False and report["kept"] == report["stages"][-1]["name"]
+
+
+def test_options_that_contradict_each_other_are_refused(given, tmp_path, capsys):
+    assert run("register", **given, refine="none", output_transform=tmp_path / "t.h5") == 2
+    assert "--refine none: nothing is refined" in capsys.readouterr().err

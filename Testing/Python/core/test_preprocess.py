@@ -6,7 +6,7 @@ from ISTNRegistrationLib.core.config import Channel, GridConfig
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.initial import initial_matrix
-from ISTNRegistrationLib.core.preprocess import anchor_point, network_input, resample
+from ISTNRegistrationLib.core.preprocess import Prepared, anchor_point, network_input, resample
 from ISTNRegistrationLib.core.soi import soft_dice, structure_map
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
@@ -65,13 +65,13 @@ def test_moments_find_a_turn(ndim):
     angle = np.deg2rad(25)
     turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     moving = warp_volume(volume, SpatialTransform(np.linalg.inv(turn)), grid)
-    assert np.allclose(initial_matrix("moments", volume, moving, config(ndim)), turn, atol=0.02)
+    assert np.allclose(initial_matrix("moments", Prepared(volume), Prepared(moving), config(ndim)), turn, atol=0.02)
 
 
 def test_auto_follows_the_checkpoints_anchor():
     volume = blob_volume(make_grid(3))
     moving = Volume(volume.array, shifted(volume.grid, 5))
-    matrix = initial_matrix("auto", volume, moving, config(3))
+    matrix = initial_matrix("auto", Prepared(volume), Prepared(moving), config(3))
     assert np.allclose(matrix[:3, 3], 5) and np.allclose(matrix[:3, :3], np.eye(3))
     assert np.array_equal(initial_matrix("none", volume, moving, config(3)), np.eye(4))
 

@@ -1,15 +1,18 @@
 """The engine of ``istn batch``: what counts as done, and what must never be overwritten."""
 
 import dataclasses
+import json
+import shutil
 
 import numpy as np
 import pytest
 from command import checkpoint_file, small_config, subject
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
-from ISTNRegistrationLib.core.register import RegisterOptions
-from ISTNRegistrationLib.data import batch
-from ISTNRegistrationLib.data.batch import BatchOptions, read_batch, run_batch
+from ISTNRegistrationLib.core.options import RegisterOptions
+from ISTNRegistrationLib.data import run as running
+from ISTNRegistrationLib.data.batch import Batch, BatchOptions
+from ISTNRegistrationLib.data.markups import write_markups
 from ISTNRegistrationLib.data.transforms import write_transform
 
 PLAIN = "fixed,moving\na.nii.gz,b.nii.gz\nb.nii.gz,a.nii.gz\n"
@@ -38,7 +41,8 @@ def pairs(images):
 
 def once(pairs, output, options):
     """A run; the rows that were registered in it."""
-    return list(run_batch(read_batch(pairs, output, options.version), pairs, output, options))
+    with Batch(pairs, output, options) as batch:
+        return [batch.register(index) for index in batch.todo()]
 
 
 def test_what_is_done_is_not_done_again(pairs, tmp_path, options):
@@ -48,9 +52,9 @@ def test_what_is_done_is_not_done_again(pairs, tmp_path, options):
 
 def test_a_result_that_was_deleted_is_made_again(pairs, tmp_path, options):
     first = once(pairs, tmp_path, options)[0]
-    (tmp_path / first.name / "transform.h5").unlink()
-    assert [row.name for row in once(pairs, tmp_path, options)] == [first.name]
-    assert (tmp_path / first.name / "transform.h5").is_file()
+    (tmp_path / first.folder / "transform.h5").unlink()
+    assert [row.folder for row in once(pairs, tmp_path, options)] == [first.folder]
+    assert (tmp_path / first.folder / "transform.h5").is_file()
 
 
 def test_a_pair_is_measured_when_its_labels_come_later(pairs, tmp_path, options):
@@ -60,23 +64,23 @@ def test_a_pair_is_measured_when_its_labels_come_later(pairs, tmp_path, options)
 
 
 def test_stopping_between_two_pairs_keeps_the_first(pairs, tmp_path, options):
-    next(run_batch(read_batch(pairs, tmp_path, options.version), pairs, tmp_path, options))
-    assert [row.state for row in read_batch(pairs, tmp_path, options.version)] == ["done", "waiting"]
+    with Batch(pairs, tmp_path, options) as batch:
+        batch.register(0)
+    assert [row.state for row in Batch(pairs, tmp_path, options).rows] == ["done", "waiting"]
 
 
 def test_a_cancelled_pair_leaves_no_file_and_is_still_waiting(pairs, tmp_path, options):
     def cancel(progress):
         raise RegistrationCancelled("enough")
 
-    rows = read_batch(pairs, tmp_path, options.version)
-    with pytest.raises(RegistrationCancelled):
-        next(run_batch(rows, pairs, tmp_path, options, cancel))
+    with pytest.raises(RegistrationCancelled), Batch(pairs, tmp_path, options) as batch:
+        batch.register(0, cancel)
     assert [path.name for path in tmp_path.iterdir()] == ["batch.csv"]
-    assert {row.state for row in read_batch(pairs, tmp_path, options.version)} == {"waiting"}
+    assert {row.state for row in Batch(pairs, tmp_path, options).rows} == {"waiting"}
 
 
 def test_memory_that_runs_out_fails_one_pair_and_not_the_batch(pairs, tmp_path, options, monkeypatch):
-    plain, seen = batch.register_pair, []
+    plain, seen = running.register_pair, []
 
     def register(*args):
         seen.append(args)
@@ -84,7 +88,7 @@ def test_memory_that_runs_out_fails_one_pair_and_not_the_batch(pairs, tmp_path, 
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
         return plain(*args)
 
-    monkeypatch.setattr(batch, "register_pair", register)
+    monkeypatch.setattr(running, "register_pair", register)
     rows = once(pairs, tmp_path, options)
     assert [row.state for row in rows] == ["failed", "done"] and "allocate" in rows[0].message
 
@@ -93,10 +97,10 @@ def test_the_list_itself_and_other_tables_are_not_overwritten(images, pairs, tmp
     own = images / "batch.csv"
     own.write_text(PLAIN)
     with pytest.raises(InputError, match="overwrite"):
-        read_batch(own, images, options.version)
+        Batch(own, images, options)
     (tmp_path / "batch.csv").write_text("name,age\nx,1\n")
     with pytest.raises(InputError, match="another kind"):
-        read_batch(pairs, tmp_path, options.version)
+        Batch(pairs, tmp_path, options)
     assert own.read_text() == PLAIN
 
 
@@ -133,3 +137,65 @@ def write_start(path, shift):
 def test_a_start_that_is_not_there_is_said_before_any_work(options):
     with pytest.raises(InputError, match="no such file"):
         _ = dataclasses.replace(options, register=dataclasses.replace(QUICK, initial="none.tfm")).version
+
+
+def test_a_line_put_on_top_of_a_finished_list_leaves_the_others_done(pairs, tmp_path, options):
+    first = once(pairs, tmp_path, options)
+    pairs.write_text(PLAIN.replace("\n", "\na.nii.gz,a.nii.gz\n", 1))
+    new = once(pairs, tmp_path, options)
+    assert [(row.fixed, row.moving) for row in new] == [("a.nii.gz", "a.nii.gz")]
+    assert new[0].folder not in {row.folder for row in first}
+    assert "same image" in new[0].message and [row.state for row in Batch(pairs, tmp_path, options).rows] == ["done"] * 3
+
+
+def test_two_lists_whose_files_have_the_same_names_do_not_share_a_folder(images, tmp_path, options):
+    for person, source in (("sub-01", "a"), ("sub-02", "b")):
+        (tmp_path / person).mkdir()
+        shutil.copy(images / f"{source}.nii.gz", tmp_path / person / "T1w.nii.gz")
+    rows = ["sub-01/T1w.nii.gz,sub-02/T1w.nii.gz", "sub-02/T1w.nii.gz,sub-01/T1w.nii.gz"]
+    made = []
+    for number, row in enumerate(rows):
+        (tmp_path / f"{number}.csv").write_text(f"fixed,moving\n{row}\n")
+        made += once(tmp_path / f"{number}.csv", tmp_path / "out", options)
+    assert len({row.folder for row in made}) == 2
+    assert all((tmp_path / "out" / row.folder / "transform.h5").is_file() for row in made)
+
+
+def test_an_image_that_changed_under_its_name_is_registered_again(images, tmp_path, options):
+    for name in "ab":
+        shutil.copy(images / f"{name}.nii.gz", tmp_path)
+    (tmp_path / "pairs.csv").write_text("fixed,moving\na.nii.gz,b.nii.gz\n")
+    once(tmp_path / "pairs.csv", tmp_path / "out", options)
+    shutil.copy(images / "a.nii.gz", tmp_path / "b.nii.gz")
+    assert [row.state for row in once(tmp_path / "pairs.csv", tmp_path / "out", options)] == ["done"]
+
+
+def test_two_processes_cannot_write_into_one_folder(pairs, tmp_path, options):
+    with Batch(pairs, tmp_path, options) as first:
+        first.register(0)
+        with pytest.raises(InputError, match="another process is writing"), Batch(pairs, tmp_path, options):
+            pass
+        first.register(1)
+    assert [row.state for row in Batch(pairs, tmp_path, options).rows] == ["done", "done"]
+
+
+def test_masks_landmarks_and_the_initial_alignment_of_a_pair_count(images, tmp_path, options):
+    header = "fixed,moving,fixed_mask,fixed_landmarks,moving_landmarks,initial,id"
+    write_markups(images / "f.mrk.json", [("Fiducial", np.diag([20.0, 30.0, 40.0]))])
+    moved = np.diag([20.0, 30.0, 40.0]) + [3.0, 0.0, 0.0]
+    write_markups(images / "m.mrk.json", [("Fiducial", moved)])
+    row = "a.nii.gz,b.nii.gz,a_soi.nii.gz,f.mrk.json,m.mrk.json,landmarks,first"
+    (images / "full.csv").write_text(f"{header}\n{row}\n")
+    (done,) = once(images / "full.csv", tmp_path, options)
+    report = json.loads((tmp_path / "first" / "report.json").read_text())
+    assert done.folder == "first" and report["fixed"]["mask"] and report["options"]["initial"] == "landmarks"
+    np.testing.assert_allclose(np.asarray(report["initial_fixed_to_moving_LPS"])[:3, 3], [3.0, 0.0, 0.0], atol=1e-6)
+    assert report["stages"][0]["tre_mm"] == pytest.approx(0.0, abs=1e-6) and done.tre_mm == 0
+
+
+def test_ids_that_cannot_name_folders_are_refused(images, tmp_path, options):
+    for ids in (("x", "x"), ("../x", "y")):
+        rows = "".join(f"a.nii.gz,b.nii.gz,{name}\n" for name in ids)
+        (images / "ids.csv").write_text("fixed,moving,id\n" + rows)
+        with pytest.raises(InputError, match="column id"):
+            Batch(images / "ids.csv", tmp_path, options)

@@ -8,7 +8,8 @@ import pytest
 import SimpleITK as sitk
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data import nifti
+from ISTNRegistrationLib.data import voxels
+from ISTNRegistrationLib.data.formats import check_file
 from ISTNRegistrationLib.data.images import from_sitk, read_image, read_labels, to_sitk, write_image
 
 
@@ -108,6 +109,10 @@ def test_a_nifti_2_file_of_either_byte_order_is_measured_by_its_header(tmp_path,
         read_image(tmp_path / "a.nii")
 
 
+def check(path):
+    check_file(path, "Image")
+
+
 def nifti_file(path, values, order="<", version=1, spacing=(1.0, 1.0, 1.0), offset=None):
     """A NIfTI file as no library writes it."""
     end, kind = (352, "8h") if version == 1 else (544, "8q")
@@ -129,9 +134,9 @@ def nifti_file(path, values, order="<", version=1, spacing=(1.0, 1.0, 1.0), offs
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_what_itk_would_turn_into_zeros_is_counted(dtype, order, version, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(nifti, "CHUNK", 64)
+    monkeypatch.setattr(voxels, "CHUNK", 64)
     values = builders.blob_volume(builders.make_grid(), dtype=dtype).array
-    nifti.check_nifti(nifti_file(tmp_path / name, values, order, version), "Image")
+    check(nifti_file(tmp_path / name, values, order, version))
     if version == 1:  # not every ITK reads NIfTI-2
         assert np.array_equal(read_image(tmp_path / name).array, values)
     values[1, 2, 3], values[3, 2, 1], values[-1, -1, -1] = np.nan, np.inf, -np.inf
@@ -145,7 +150,7 @@ def test_a_spacing_that_itk_would_turn_into_1_mm_is_refused(spacing, version, tm
     values = np.ones((5, 6, 7), np.float32)
     with pytest.raises(InputError, match="'a.nii': its spacing is impossible.*finite, non-zero mm; got 1 x "):
         read_image(nifti_file(tmp_path / "a.nii", values, "<", version, (1.0, spacing, 1.0)))
-    nifti.check_nifti(nifti_file(tmp_path / "flat.nii", values[:1], "<", version, (1.0, 1.0, spacing)), "Image")
+    check(nifti_file(tmp_path / "flat.nii", values[:1], "<", version, (1.0, 1.0, spacing)))
 
 
 @pytest.mark.parametrize("offset", [np.inf, -np.inf, np.nan, -1.0, 1e30])
@@ -201,3 +206,79 @@ def test_masks_are_written_as_uint8(tmp_path):
     grid = builders.make_grid()
     write_image(tmp_path / "mask.nii.gz", Volume(builders.blob_volume(grid).array > 20, grid))
     assert read_image(tmp_path / "mask.nii.gz").array.dtype == np.uint8
+
+
+def positioned(path, sform, qform_offset=(-10.0, -20.0, 30.0), codes=(1, 1)):
+    """A NIfTI file of spacing 1, 2, 3 mm with this sform (3, 4) and an upright qform with this offset, RAS mm."""
+    array = builders.blob_volume(builders.make_grid(), dtype=np.int16).array
+    image = sitk.GetImageFromArray(array)
+    image.SetSpacing((1.0, 2.0, 3.0))
+    sitk.WriteImage(image, str(path))
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<2h", data, 252, *codes)
+    struct.pack_into("<3f", data, 268, *qform_offset)
+    struct.pack_into("<12f", data, 280, *np.ravel(sform))
+    path.write_bytes(data)
+    return read_image(path)
+
+
+UPRIGHT = np.array([[-1.0, 0, 0, -10], [0, -2, 0, -20], [0, 0, 3, 30]])
+
+
+def moved(by):
+    return UPRIGHT + [[0, 0, 0, by], [0] * 4, [0] * 4]
+
+
+def test_two_positions_that_agree_are_no_reason_to_warn(tmp_path):
+    assert positioned(tmp_path / "a.nii", moved(0.05)).warnings == ()
+
+
+@pytest.mark.parametrize("codes, used, x", [((1, 1), "sform", 17.0), ((1, 2), "qform", 10.0), ((2, 1), "sform", 17.0)])
+def test_two_positions_are_told_with_their_distance_and_the_one_that_is_used(codes, used, x, tmp_path):
+    volume = positioned(tmp_path / "a.nii", moved(-7.0), codes=codes)
+    assert volume.grid.origin == pytest.approx((x, 20.0, 30.0))
+    (warning,) = volume.warnings
+    assert "'a.nii'" in warning and "up to 7.00 mm apart" in warning and f"the {used} is used" in warning
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (1, 1)])
+def test_a_little_shear_is_put_right_and_told(codes, tmp_path):
+    sform = UPRIGHT.copy()
+    sform[0, 1] = 0.002  # mm a voxel along y
+    volume = positioned(tmp_path / "a.nii", sform, codes=codes)
+    assert ["right angles" in warning for warning in volume.warnings] == [True] * (codes == (0, 1))
+    direction = np.array(volume.grid.direction)
+    np.testing.assert_allclose(direction.T @ direction, np.eye(3), atol=1e-9)
+    size = np.array(volume.grid.size)
+    lps = np.diag([-1.0, -1, 1]) @ sform
+    for corner in ((0, 0, 0), size - 1, (0, size[1] - 1, 0)):
+        told = lps[:, :3] @ np.array(corner) + lps[:, 3]
+        assert np.abs(volume.grid.physical_to_index(told) - corner).max() < 0.1
+
+
+@pytest.mark.parametrize("codes", [(0, 1), (1, 1)])
+def test_a_sheared_sform_is_refused_with_the_reason(codes, tmp_path):
+    sform = UPRIGHT.copy()
+    sform[0, 1] = 0.4
+    with pytest.raises(InputError, match=r"'a.nii' \(sform\): its axes are sheared.*Resample"):
+        positioned(tmp_path / "a.nii", sform, codes=codes)
+
+
+def test_an_sform_of_another_spacing_than_pixdim_counts_as_it_is(tmp_path):
+    sform = UPRIGHT.copy()
+    sform[:, :3] *= 2
+    volume = positioned(tmp_path / "a.nii", sform, codes=(0, 1))
+    np.testing.assert_allclose(volume.grid.spacing, (2.0, 4.0, 6.0), rtol=1e-6)
+    np.testing.assert_allclose(volume.grid.origin, (10.0, 20.0, 30.0), rtol=1e-6)
+
+
+def test_axes_of_other_formats_that_are_a_little_off_are_put_right_too():
+    image = sitk.Image([9, 8, 7], sitk.sitkFloat32)
+    image.SetDirection([1.0, 0.004, 0, 0, 1, 0, 0, 0, 1])
+    volume = from_sitk(image)
+    direction = np.array(volume.grid.direction)
+    np.testing.assert_allclose(direction.T @ direction, np.eye(3), atol=1e-12)
+    assert "right angles" in volume.warnings[0]
+    np.testing.assert_allclose(
+        volume.grid.center, image.TransformContinuousIndexToPhysicalPoint([4, 3.5, 3]), atol=1e-9
+    )

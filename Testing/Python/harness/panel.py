@@ -1,90 +1,81 @@
 """The whole panel on the headless Slicer: real .ui file, real MRML; settings in a file, a layout of slice views."""
 
+import time
 import types
 from contextlib import contextmanager
 
-from . import pythonqt, scripted, widgets
+from . import application, mrml_widgets, pythonqt
 from .scene import boot  # noqa: F401  puts the headless Slicer on the path
 
 import slicer  # isort: skip
 
-scripted.install()
-pythonqt.install(widgets.STAND_INS)
-from headless.sliceview import SliceView  # noqa: E402
+application.install()
 from ISTNRegistrationLib.core.errors import RegistrationCancelled  # noqa: E402
+from PySide6.QtCore import Property  # noqa: E402
 
 import ISTNRegistration as module  # noqa: E402
 
+from .layouts import LayoutManager  # noqa: E402
 
-class LayoutManager:
-    """Slice views, made when a layout with them is asked for: Slicer's usual three, or those of a description."""
 
-    USUAL = ("Red", "Green", "Yellow")
+class qSlicerScriptedLoadableModuleWidget(mrml_widgets.qSlicerWidget):
+    """The panel's parent in Slicer knows whether it is shown: Base/QTGUI/qSlicerAbstractModuleWidget.cxx:44-75."""
 
-    def __init__(self, scene, size=(200, 200)):
-        self._scene, self._size, self._descriptions, self.layout, self.views = scene, size, {}, 1, {}
+    def __init__(self):
+        import qt
 
-    def layoutLogic(self):
-        return self
+        super().__init__()
+        self.setLayout(qt.QVBoxLayout())
+        self._entered, self.panel = False, None
 
-    def GetLayoutNode(self):
-        return self
+    def enter(self):
+        self._entered = True
+        self.panel.enter()
 
-    def IsLayoutDescription(self, number):
-        return number in self._descriptions
+    def exit(self):
+        self._entered = False
+        self.panel.exit()
 
-    def AddLayoutDescription(self, number, xml):
-        self._descriptions[number] = [part.partition('"')[0] for part in xml.split('singletontag="')[1:]]
-
-    def setLayout(self, number):
-        self.layout = number
-        for name in self._descriptions.get(number, self.USUAL):
-            if name not in self.views:
-                self.views[name] = SliceView(self._scene, name, self._size)
-
-    def resetSliceViews(self):
-        for name in self._descriptions.get(self.layout, self.USUAL):
-            if name in self.views:
-                self.views[name].fit()
+    isEntered = Property(bool, lambda self: self._entered)
 
 
 @contextmanager
 def open_panel(scene, settings_file, size=(200, 200)):
-    """The module's widget, set up; errors in slots fail at the end."""
+    """The module's widget, set up and shown; errors in slots and observers fail at the end."""
     import qt
 
-    slicer.qMRMLWidget = widgets.qMRMLWidget
     slicer.modules.istnregistration = types.SimpleNamespace(path=module.__file__)
-    slicer.app.processEvents = qt.application.processEvents
-    slicer.app.connect = lambda signal, slot: None
     settings = qt.QSettings(str(settings_file), qt.QSettings.IniFormat)
     slicer.app.userSettings = lambda: settings
     manager = LayoutManager(scene, size)
     slicer.app.layoutManager = lambda: manager
     pythonqt.slot_errors.clear()
-    panel = module.ISTNRegistrationWidget()
+    parent = qSlicerScriptedLoadableModuleWidget()
+    panel = parent.panel = module.ISTNRegistrationWidget(parent)
     panel.setup()
+    parent.setMRMLScene(scene)
+    parent.enter()
     try:
         yield panel
     finally:
         panel.cleanup()
         panel.ui.ISTNRegistration.setMRMLScene(None)
-        for view in manager.views.values():
-            view.close()
+        manager.close()
     assert not pythonqt.slot_errors, pythonqt.slot_errors
 
 
 def asked(panel):
-    """The nodes and the request that Apply hands to the logic; nothing is registered."""
+    """The pair that Apply hands to the logic, and all else by its name; nothing is registered."""
     calls = []
 
-    def register(*nodes, **request):
-        calls.append((nodes, request))
+    def run(request, outputs, inBackground):
+        sides = {"fixed": request.fixed, "moving": request.moving, "checkpoint": request.checkpoint}
+        calls.append((request.pair, {**request.options, **sides, "outputs": outputs}))
         raise RegistrationCancelled("only asked")
 
-    panel.logic.register = register
+    panel.logic.run = run
     panel.ui.applyButton.click()
-    del panel.logic.register
+    del panel.logic.run
     return calls[0]
 
 
@@ -99,6 +90,32 @@ def on_report(panel, stage, action):
             action()
 
     panel.registerTab.onReport = watching
+
+
+def closing_during(panel, button, way, monkeypatch):
+    """Seconds that a slow run, begun by ``button`` in the application's event loop, goes on after Slicer was closed."""
+    import qt
+    from ISTNRegistrationLib.app.background import BackgroundRun
+
+    report = BackgroundRun.report
+    monkeypatch.setattr(BackgroundRun, "report", lambda run, message: time.sleep(0.3) or report(run, message))
+
+    times, window = [], panel.parent
+    window.show()
+
+    def close():
+        times.append(time.monotonic())
+        window.close() if way == "the last window" else slicer.util.exit()
+
+    def press():
+        button.click()
+        times.append(time.monotonic())
+        qt.application.quit()
+
+    qt.QTimer.singleShot(0, press)
+    qt.QTimer.singleShot(800, close)  # in the middle of the run
+    qt.application.exec()
+    return times[1] - times[0]
 
 
 def pick_bspline(ui):

@@ -1,9 +1,8 @@
-"""Stand-ins for the ctk and qMRML widgets of the panel, on the real MRML scene; they look as in Slicer, about."""
+"""Stand-ins for the CTK widgets of the panel, and the names of those that Slicer's own Python mentions."""
 
 from PySide6.QtCore import Property, QRect, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QHBoxLayout,
@@ -16,13 +15,11 @@ from PySide6.QtWidgets import (
 )
 
 HEADER = 26
-
-
-class qMRMLWidget(QWidget):
-    def setMRMLScene(self, scene):
-        for child in self.findChildren(QWidget):
-            if hasattr(child, "setMRMLScene"):
-                child.setMRMLScene(scene)
+# Slicer's guiConnectors.py, guiCreation.py and ScriptedLoadableModule.py name them; the panel has none of them.
+UNUSED = (
+    *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
+    *("ctkDoubleRangeSlider", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkRangeWidget"),
+)
 
 
 class ctkCollapsibleButton(QWidget):
@@ -121,92 +118,14 @@ class ctkPathLineEdit(QWidget):
     filters = Property(int, lambda self: 0, lambda self, value: None)
 
 
-class qMRMLNodeComboBox(QWidget):
-    """Lists the scene's nodes of ``nodeTypes`` and follows the scene."""
+def unused(name):
+    """A class that exists, to be compared with, and cannot be made."""
 
-    currentNodeChanged = Signal(object)
+    def refuse(self, *_arguments):
+        raise NotImplementedError(f"{name} has no stand-in: the panel has none")
 
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._scene, self._types, self._tags, self._none = None, [], [], "None"
-        self._box = QComboBox()
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._box)
-        self._box.currentIndexChanged.connect(lambda index: self.currentNodeChanged.emit(self.currentNode()))
-
-    def setMRMLScene(self, scene):
-        for tag in self._tags:
-            self._scene.RemoveObserver(tag)
-        self._scene, self._tags = scene, []
-        if scene is not None:
-            events = (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent)
-            self._tags = [scene.AddObserver(event, self._refresh) for event in events]
-            self._refresh()
-
-    def _nodes(self):
-        found = {}
-        for kind in self._types:
-            for k in range(self._scene.GetNumberOfNodesByClass(kind)):
-                node = self._scene.GetNthNodeByClass(k, kind)
-                if not node.GetHideFromEditors():
-                    found[node.GetID()] = node
-        return found
-
-    def _refresh(self, caller=None, event=None):
-        node = self.currentNode()
-        self._box.blockSignals(True)
-        self._box.clear()
-        self._box.addItem(self._none, "")
-        for nodeId, found in self._nodes().items():
-            self._box.addItem(found.GetName(), nodeId)
-        self._box.setCurrentIndex(max(0, self._box.findData(node.GetID() if node else "")))
-        self._box.blockSignals(False)
-        if self.currentNode() is not node:
-            self.currentNodeChanged.emit(self.currentNode())
-
-    def currentNode(self):
-        node_id = self._box.itemData(self._box.currentIndex)
-        return self._scene.GetNodeByID(node_id) if node_id else None
-
-    def setCurrentNode(self, node):
-        self._box.setCurrentIndex(self._box.findData(node.GetID() if node is not None else ""))
-
-    def _setNone(self, text):
-        self._none = text
-
-    noneDisplay = Property(str, lambda self: self._none, _setNone)
-
-    def _flag():
-        return Property(bool, lambda self: False, lambda self, value: None)
-
-    nodeTypes = Property("QStringList", lambda self: self._types, lambda self, types: self._types.extend(types))
-    showChildNodeTypes, addEnabled, removeEnabled = _flag(), _flag(), _flag()
-    noneEnabled, renameEnabled = _flag(), _flag()
+    return type(name, (QWidget,), {"__init__": refuse})
 
 
-class qMRMLCheckableNodeComboBox(qMRMLNodeComboBox):
-    """Several nodes can be ticked; a test ticks with ``setCheckState``."""
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._checked = set()
-
-    def setCheckState(self, node, state):
-        (self._checked.add if state == Qt.Checked else self._checked.discard)(node.GetID())
-
-    def checkedNodes(self):
-        return [node for nodeId, node in self._nodes().items() if nodeId in self._checked]
-
-
-STAND_INS = {
-    c.__name__: c
-    for c in (
-        qMRMLWidget,
-        ctkCollapsibleButton,
-        ctkPathLineEdit,
-        ctkSliderWidget,
-        qMRMLNodeComboBox,
-        qMRMLCheckableNodeComboBox,
-    )
-}
+CLASSES = {c.__name__: c for c in (ctkCollapsibleButton, ctkPathLineEdit, ctkSliderWidget)}
+CLASSES |= {name: unused(name) for name in UNUSED}

@@ -1,0 +1,122 @@
+"""The table of the tab Batch: a row for each pair or frame; what a run says about itself is read without scrolling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import qt
+from slicer.i18n import tr as _
+
+from .verdict import lamp, lightWord
+
+STATE, NUMBERS = 1, 2
+
+
+@dataclass(frozen=True)
+class Line:
+    """What one row shows; numbers are empty or not a number where there is none."""
+
+    state: str
+    light: str = ""
+    agreementBefore: float | str = ""
+    agreement: float | str = ""
+    dice: float | str = ""
+    folded: int | str = ""
+    seconds: float | str = ""
+    message: str = ""
+
+
+class BatchTable:
+    """Fits a narrow panel: the message of a row without numbers takes their place, that of the chosen row is below.
+
+    Args:
+        table: QTableWidget.
+        messageLabel: QLabel below it.
+    """
+
+    def __init__(self, table, messageLabel) -> None:
+        self._table, self._label, self._messages = table, messageLabel, []
+        headings = self._headings()
+        table.setColumnCount(len(headings))
+        for column, (heading, explanation) in enumerate(headings):
+            item = qt.QTableWidgetItem(heading)
+            item.setToolTip(explanation)
+            table.setHorizontalHeaderItem(column, item)
+        table.verticalHeader().hide()
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        table.connect("itemSelectionChanged()", self.showMessage)
+
+    def _headings(self) -> list[tuple[str, str]]:
+        return [
+            (_("Pair"), _("What is registered")),
+            (_("State"), _("Where it stands, and the light")),
+            (_("Agreement"), _("Predicted by the networks themselves, before and after: Dice. 1 is best")),
+            (_("Dice"), _("Overlap of the reference structures. 1 is best")),
+            (_("Folded"), _("Voxels in which the transform turns space inside out. 0 is best")),
+            (_("s"), _("Computing time in seconds")),
+        ]
+
+    def fill(self, names) -> None:
+        """Begin anew, with a row for each name."""
+        self._table.clearSpans()
+        self._table.setRowCount(0)
+        self._table.setRowCount(len(names))
+        self._messages = [""] * len(names)
+        for row, name in enumerate(names):
+            self._set(row, 0, name, name)
+        self.showMessage()
+
+    def show(self, row: int, line: Line) -> None:
+        """Show where a row stands."""
+        self._messages[row] = line.message
+        state = self._set(row, STATE, stateName(line.state), line.message or stateName(line.state))
+        if line.light:
+            state.setIcon(qt.QIcon(lamp(line.light)))
+            state.setToolTip(f"{lightWord(line.light)}. {line.message}")
+        agreement = [_number(value) for value in (line.agreementBefore, line.agreement)]
+        numbers = [
+            " → ".join(n for n in agreement if n),
+            _number(line.dice),
+            str(line.folded),
+            _number(line.seconds, 1),
+        ]
+        hasNumbers = any(numbers)
+        self._table.setSpan(row, NUMBERS, 1, 1 if hasNumbers else len(numbers))
+        for column, text in enumerate(numbers if hasNumbers else [line.message], start=NUMBERS):
+            self._set(row, column, text, line.message)
+        self._table.resizeRowToContents(row)
+        self.showMessage()
+
+    def showMessage(self) -> None:
+        """The message of the chosen row, else the last one that there is."""
+        chosen, said = self._table.currentRow(), [text for text in self._messages if text]
+        own = self._messages[chosen] if 0 <= chosen < len(self._messages) else ""
+        self._label.text = own or (said[-1] if said else "")
+
+    @property
+    def lastRow(self) -> int:
+        """Number of the last row."""
+        return len(self._messages) - 1
+
+    def _set(self, row: int, column: int, text: str, tip: str):
+        item = qt.QTableWidgetItem(text)
+        item.setToolTip(tip)
+        self._table.setItem(row, column, item)
+        return item
+
+
+def stateName(state: str) -> str:
+    """Where a pair stands, in the user's language."""
+    names = {
+        "waiting": _("waiting"),
+        "done": _("done"),
+        "failed": _("failed"),
+        "left out": _("left out"),
+        "not kept": _("not kept"),
+    }
+    return names.get(state, state)
+
+
+def _number(value: float | str, digits: int = 2) -> str:
+    return "" if value == "" or float(value) != float(value) else f"{float(value):.{digits}f}"

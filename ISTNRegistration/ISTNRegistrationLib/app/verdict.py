@@ -1,0 +1,115 @@
+"""How results are told in the panel, in the user's language: the light, its reason, stages and measures.
+
+The library says everything in English; a sentence or name that is not known here is shown as it is.
+"""
+
+from __future__ import annotations
+
+import re
+
+import qt
+from slicer.i18n import tr as _
+
+LIGHT_SIZE = 18
+LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}  # Okabe and Ito's, for color-blind eyes too
+SIGNS = {"green": "\u2713", "yellow": "!", "red": "\u2715"}
+
+
+def lightWord(light: str) -> str:
+    """The light in a word, for those who do not see its color."""
+    return {"green": _("Good"), "yellow": _("Check"), "red": _("Poor")}[light]
+
+
+def verdictText(verdict) -> str:
+    """A light (Verdict) in words, with its reason."""
+    return f"{lightWord(verdict.light)}: {reasonText(verdict.reason)}"
+
+
+def lamp(light: str):
+    """QPixmap: green disk with a check mark, yellow triangle with an exclamation mark, or red square with a cross."""
+    size = LIGHT_SIZE
+    corners = {"yellow": [(size / 2, 0), (size, size), (0, size)], "red": [(0, 0), (size, 0), (size, size), (0, size)]}
+    path = qt.QPainterPath()
+    if light == "green":
+        path.addEllipse(0.0, 0.0, float(size), float(size))
+    else:
+        first, *others = corners[light]
+        path.moveTo(*first)
+        for corner in others:
+            path.lineTo(*corner)
+        path.closeSubpath()
+    pixmap = qt.QPixmap(size, size)
+    pixmap.fill(qt.QColor(0, 0, 0, 0))
+    painter = qt.QPainter(pixmap)
+    painter.setRenderHint(qt.QPainter.Antialiasing)
+    painter.fillPath(path, qt.QBrush(qt.QColor(LIGHTS[light])))
+    painter.setPen(qt.QPen(qt.QColor("#000000" if light == "yellow" else "#ffffff")))
+    painter.drawText(0, size // 6 if light == "yellow" else 0, size, size, qt.Qt.AlignCenter, SIGNS[light])
+    painter.end()
+    return pixmap
+
+
+def stageName(name: str) -> str:
+    """A stage of a registration."""
+    names = {
+        "initial": _("initial"),
+        "rigid": _("rigid"),
+        "rigid refined": _("rigid, refined"),
+        "affine": _("affine"),
+        "affine refined": _("affine, refined"),
+        "bspline": _("B-spline"),
+        "bspline refined": _("B-spline, refined"),
+    }
+    return names.get(name, name)
+
+
+def measureTexts() -> dict[str, tuple[str, str]]:
+    """Heading and explanation of each measure, by its name in StageQuality."""
+    return {
+        "agreement": (
+            _("Agreement"),
+            _("Predicted by the networks themselves: Dice of the structures that they see in both images. 1 is best"),
+        ),
+        "dice": (_("Dice"), _("Overlap of the reference structures, mean over the structures. 1 is best")),
+        "asd_mm": (_("ASD (mm)"), _("Mean distance of the reference structures' surfaces. 0 is best")),
+        "hd95_mm": (_("HD95 (mm)"), _("95 % of the reference structures' surfaces are closer than this. 0 is best")),
+        "tre_mm": (_("TRE (mm)"), _("Mean distance of the landmarks after registration. 0 is best")),
+        "folded": (_("Folded"), _("Voxels in which the transform turns space inside out. 0 is best")),
+        "displacement_mm": (_("Moved (mm)"), _("The longest way that the transform moves a point")),
+        "seconds": (_("Time (s)"), _("Computing time of the stage")),
+    }
+
+
+def reasonText(reason: str) -> str:
+    """The light's reason, sentence by sentence."""
+    return translated(reason, reasons)
+
+
+def reasons(_) -> tuple[str, ...]:
+    """Every sentence that a light's reason is made of, as ``_`` puts it; {0}, {1} differ from case to case."""
+    return (
+        _("The networks see no structure. Are these the images the checkpoint is for?"),
+        _("The structures hardly agree (predicted {0})."),
+        _("The structures agree only fairly (predicted {0})."),
+        _("The structures agree (predicted {0})."),
+        _("The reference structures hardly overlap (Dice {0})."),
+        _("The reference structures overlap only fairly (Dice {0})."),
+        _("The transform folds space in {0} % of the voxels."),
+        _("The transform folds space in {0} voxels."),
+        _("No folding. Please check the images as well."),
+        _("Stage '{0}' made things worse: '{1}' was kept."),
+        _("The graphics card ran out of memory; the CPU was used instead."),
+    )
+
+
+def translated(text: str, sentences) -> str:
+    """Replace each sentence of an English text by its translation.
+
+    Args:
+        text: English.
+        sentences: what ``reasons`` is.
+    """
+    for english, own in zip(sentences(str), sentences(_), strict=True):
+        pattern = re.sub(r"\\\{\d\\\}", "(.+?)", re.escape(english))
+        text = re.sub(pattern, lambda found, own=own: own.format(*map(stageName, found.groups())), text)
+    return text

@@ -1,0 +1,57 @@
+"""What every run on a pair makes anew, maps and measures, goes into the nodes and the folder of the run before."""
+
+from __future__ import annotations
+
+import vtk
+
+from .views import removeUnseen
+
+ROLE = "ISTNRegistration.helper"
+REFERENCES = ("ISTNRegistration.fixed", "ISTNRegistration.moving")
+
+
+def reused(scene, pair, role: str, made):
+    """The node of an earlier run on ``pair`` in the same role, with what ``made`` holds, which goes; else ``made``.
+
+    What the user has chosen for the earlier node stays: its name, its colors, where it is shown.
+
+    Args:
+        scene: the MRML scene.
+        pair: fixed and moving node.
+        role: for example "heatmap warped".
+        made: new volume node.
+    """
+    earlier = _earlier(scene, pair, role)
+    if earlier is None:
+        made.SetAttribute(ROLE, role)
+        for reference, node in zip(REFERENCES, pair, strict=True):
+            made.SetNodeReferenceID(reference, node.GetID())
+        return made
+    ijkToRas = vtk.vtkMatrix4x4()
+    made.GetIJKToRASMatrix(ijkToRas)
+    earlier.SetAndObserveTransformNodeID(None)
+    earlier.SetIJKToRASMatrix(ijkToRas)
+    earlier.SetAndObserveImageData(made.GetImageData())
+    removeUnseen(scene, [made])
+    return earlier
+
+
+def putInFolder(scene, nodes, name: str) -> None:
+    """Put nodes into the folder of this name in the subject hierarchy, made if it is not there."""
+    hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
+    if hierarchy is None:
+        return
+    top = hierarchy.GetSceneItemID()
+    folder = hierarchy.GetItemChildWithName(top, name) or hierarchy.CreateFolderItem(top, name)
+    for node in nodes:
+        item = hierarchy.GetItemByDataNode(node)
+        if item:
+            hierarchy.SetItemParent(item, folder)
+
+
+def _earlier(scene, pair, role: str):
+    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+    nodes = (scene.GetNthNodeByClass(k, "vtkMRMLScalarVolumeNode") for k in range(count))
+    wanted = [role, *(node.GetID() for node in pair)]
+    marks = ((node, [node.GetAttribute(ROLE), *map(node.GetNodeReferenceID, REFERENCES)]) for node in nodes)
+    return next((node for node, found in marks if found == wanted), None)

@@ -1,0 +1,42 @@
+"""The arguments that decide how to register, the same for every command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..core.errors import InputError
+from ..core.options import DEVICES, INITIALS, MOST_ITERATIONS, REFINEMENTS, TRANSFORMS, RegisterOptions
+from .numbers import whole
+
+DEFAULTS = RegisterOptions()
+
+
+def add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    """Everything that ``RegisterOptions`` and the checkpoint decide."""
+    initial = f"initial alignment: {', '.join(INITIALS)}, or the file of a linear transform (default: auto)"
+    parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_PATH", help="shipped name or .h5 file")
+    parser.add_argument("--transform", choices=TRANSFORMS, default=DEFAULTS.transform, help="default: %(default)s")
+    parser.add_argument("--initial", default=DEFAULTS.initial, metavar="NAME_OR_FILE", help=initial)
+    refine = "what is optimized for this pair: theta, the network's weights (as published) or none (default: theta)"
+    parser.add_argument("--refine", choices=REFINEMENTS, default=DEFAULTS.refine, help=refine)
+    count = f"maximum iterations per stage; stops early when the loss no longer improves (default: {DEFAULTS.iterations})"
+    parser.add_argument("--iterations", type=whole(0, MOST_ITERATIONS), help=count)
+    keep = "return the last stage, even where an earlier one agreed better"
+    parser.add_argument("--no-keep-best", dest="keep_best", action="store_false", help=keep)
+    parser.add_argument("--device", choices=DEVICES, default=DEFAULTS.device, help="default: %(default)s")
+
+
+def register_options(args: argparse.Namespace) -> RegisterOptions:
+    """The options of a command line.
+
+    Raises:
+        InputError: options that contradict each other.
+    """
+    if args.refine == "none" and args.iterations:
+        todo = "Leave one of them out"
+        got = f"--iterations {args.iterations}"
+        raise InputError("--refine none", "nothing is refined", "no --iterations", got, todo)
+    iterations = DEFAULTS.iterations if args.iterations is None else args.iterations
+    initial = args.initial if args.initial in INITIALS else Path(args.initial)
+    return RegisterOptions(args.transform, initial, args.refine, iterations, args.device, args.keep_best)

@@ -1,0 +1,44 @@
+"""The options of ``istn register``; the work is in ``register.py``, which takes seconds to import (torch)."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .exchange import add_exchange_arguments
+from .method import add_method_arguments
+
+ABOUT = """istn register: two image files to a transform file, and on request the warped image, heatmaps, a report and
+files for other programs."""
+MAPS = ("fixed_map", "moving_map", "warped_map")
+INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "fixed_labels", "moving_labels", "fixed_landmarks",
+          "moving_landmarks")  # fmt: skip
+
+
+def add_parser(commands) -> None:
+    """Add ``register`` to the ``istn`` command."""
+    parser = commands.add_parser("register", help="register a moving image to a fixed one", description=ABOUT)
+    parser.add_argument("--fixed", required=True, type=Path, help="image that stays; any format SimpleITK reads")
+    parser.add_argument("--moving", required=True, type=Path, help="image that is registered to it")
+    for role in ("fixed", "moving"):
+        mask = f"label map: only where it is above 0, the {role} image counts"
+        parser.add_argument(f"--{role}-mask", type=Path, help=mask)
+    for role in ("fixed", "moving"):
+        labels = f"reference label map of the {role} image, to measure the result with"
+        parser.add_argument(f"--{role}-labels", type=Path, help=labels)
+        landmarks = f"reference points of the {role} image (Slicer markups), to measure with or for --initial landmarks"
+        parser.add_argument(f"--{role}-landmarks", type=Path, help=landmarks)
+    add_method_arguments(parser)
+    parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
+    add_exchange_arguments(parser)
+    parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
+    parser.add_argument("--output-heatmaps", type=Path, metavar="DIR", help=f"folder for {', '.join(MAPS)}")
+    parser.add_argument("--json", type=Path, metavar="R.json", help="report")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Register; imports what it takes."""
+    from .register import run as register
+
+    return register(args)

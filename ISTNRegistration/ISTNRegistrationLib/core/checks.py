@@ -1,0 +1,107 @@
+"""What a careful colleague would say before a run, from the images' facts and the checkpoint alone. Free of torch."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from .config import ModelConfig
+from .grid import Grid, apply_matrix
+
+CT_BELOW = -200  # MR images have no such values
+COARSE_FACTOR = 2.5  # times the networks' spacing
+SMALL_PART, LARGE_PART = 0.25, 8.0  # of the networks' grid
+# Peaks of docs/benchmark.md, rounded up: 0.80 GB with networks of 64^3, 2.35 GB for an image of 512^3 onto another.
+BYTES_PER_NETWORK_VOXEL = 2000
+BYTES_PER_IMAGE_VOXEL = 8
+BASE_BYTES = 0.3e9
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFacts:
+    """What must be known of an image to warn: where it lies (any one frame for both), and its darkest value."""
+
+    grid: Grid
+    lowest: float
+
+    @property
+    def extent(self) -> np.ndarray:
+        """Size in mm along the voxel axes."""
+        return np.multiply(self.grid.size, self.grid.spacing)
+
+    @property
+    def box(self) -> np.ndarray:
+        """Lowest and highest corner (2, n), mm."""
+        corners = [np.asarray(c) * self.grid.size - 0.5 for c in itertools.product((0, 1), repeat=self.grid.ndim)]
+        points = apply_matrix(self.grid.matrix, corners)
+        return np.stack([points.min(axis=0), points.max(axis=0)])
+
+
+def warnings(fixed: ImageFacts, moving: ImageFacts, config: ModelConfig, card: dict, initial, same=False) -> list[str]:
+    """Sentences for the user; empty when nothing looks wrong.
+
+    Args:
+        config, card: of the checkpoint.
+        initial: the initial alignment as it was asked for.
+        same: whether both are one and the same image.
+    """
+    sides = {"fixed": fixed, "moving": moving}
+    found = ["Fixed and moving are the same image."] if same else []
+    found += [text for role, facts in sides.items() for text in _unlike_training(role, facts, config, card)]
+    if isinstance(initial, str) and initial == "none":
+        found += _apart(fixed, moving, config)
+    return found + _memory(sides.values(), config)
+
+
+def _unlike_training(role: str, facts: ImageFacts, config: ModelConfig, card: dict) -> list[str]:
+    found = []
+    modality = f"{card.get('title', '')} {card.get('data', '')}"
+    if facts.lowest < CT_BELOW and ("MR" in modality or "T1" in modality):
+        found.append(f"The {role} image looks like CT; the checkpoint was trained on MR.")
+    coarse, network = max(facts.grid.spacing), max(config.grid.spacing)
+    if coarse > COARSE_FACTOR * network:
+        found.append(f"The {role} image's voxels ({coarse:.1f} mm) are coarse: the networks see {network:g} mm.")
+    share = float(np.prod(facts.extent) / np.prod(np.multiply(config.grid.size, config.grid.spacing)))
+    if share < SMALL_PART:
+        found.append(f"The {role} image shows much less than the region that the checkpoint was trained on.")
+    if share > LARGE_PART and config.grid.anchor == "center":  # the structures are expected in the image's middle
+        found.append(f"The {role} image shows far more than the region around which the checkpoint expects a crop.")
+    return found
+
+
+def _apart(fixed: ImageFacts, moving: ImageFacts, config: ModelConfig) -> list[str]:
+    """Without an initial alignment: images that do not overlap, or are farther apart than the STN can say."""
+    boxes = [fixed.box, moving.box]
+    overlap = np.minimum(boxes[0][1], boxes[1][1]) - np.maximum(boxes[0][0], boxes[1][0])
+    if overlap.min() <= 0:
+        return ["The images do not overlap. Choose an initial alignment other than none."]
+    distance = np.abs(boxes[0].mean(axis=0) - boxes[1].mean(axis=0)).max()
+    bound = config.affine.translation_mm
+    if distance > bound:
+        return [f"The images' centers are {distance:.0f} mm apart; the checkpoint translates by {bound:g} mm at most."]
+    return []
+
+
+def _memory(sides, config: ModelConfig) -> list[str]:
+    needed, free = memory_needed(sides, config), memory_free()
+    if free is not None and needed > free:
+        return [f"This needs about {needed / 1e9:.1f} GB of memory; {free / 1e9:.1f} GB are free."]
+    return []
+
+
+def memory_needed(sides, config: ModelConfig) -> float:
+    """Bytes, roughly, of a registration on the CPU."""
+    voxels = sum(math.prod(facts.grid.size) for facts in sides)
+    return BASE_BYTES + BYTES_PER_NETWORK_VOXEL * math.prod(config.grid.size) + BYTES_PER_IMAGE_VOXEL * voxels
+
+
+def memory_free() -> float | None:
+    """Bytes of memory that are free now; None where Python cannot tell (only Linux does without further packages)."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,154 @@
+"""Where the dense stage works: the box of the networks' grid around the structures, and its terms there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .dense_field import DenseField, refined
+from .dense_terms import ImageTerm, MapTerm, Warp
+from .diffeomorphism import repaired
+from .grid import Grid, apply_matrix
+from .lncc import LocalCorrelation
+from .preprocess import intensity_range, network_input, resample
+from .transform import SpatialTransform
+from .volume import Volume
+
+VISIBLE = 0.05  # of the largest map value
+MARGIN_MM = 8.0  # of the box around what the maps show
+COARSE_IMAGE = 0.75  # images with voxels of less than this share of the networks' are compared on half their spacing
+
+
+@dataclass(frozen=True, eq=False)
+class DensePair:
+    """What is registered: maps F', M' over the same points (1, C, *shape), the images, channel weights (C,)."""
+
+    fixed_map: torch.Tensor
+    moving_map: torch.Tensor
+    fixed_image: Volume
+    moving_image: Volume
+    weights: torch.Tensor
+    normalization: str = "percentile"
+
+
+class Box:
+    """A part of the networks' grid with a start T0(x) = linear (x + u0(x)); fields are displacements in its voxels."""
+
+    def __init__(self, pair: DensePair, lattice: Grid, initial: np.ndarray, start: SpatialTransform) -> None:
+        """``lattice``: the networks' grid in fixed space; ``initial``: the alignment through which M was read."""
+        self.pair, self.lattice, self.start = pair, lattice, start
+        self.linear = np.linalg.inv(initial) @ start.linear  # to where M' has the value
+        whole = Warp(pair.moving_map, self._to(lattice, self.linear, lattice), lattice.shape)(self._u0(lattice))
+        shown = torch.cat([whole, pair.fixed_map], dim=1).amax(dim=1, keepdim=True)
+        self.shown = shown > VISIBLE * shown.max()
+        self.low, self.high = bounds(self.shown[0, 0], [math.ceil(MARGIN_MM / s) for s in lattice.spacing])
+        self.grid = part_of(lattice, self.low, self.high)
+        self.field = self._u0(self.grid)
+
+    def map_term(self) -> MapTerm:
+        """The maps' part of the loss."""
+        warp = Warp(self.pair.moving_map, self._to(self.lattice, self.linear, self.grid), self.grid.shape)
+        return MapTerm(warp, self.cut(self.pair.fixed_map), self.pair.weights)
+
+    def image_term(self, weight: float, reach_mm: float, window: int) -> ImageTerm:
+        """The images' part: windows ``window`` voxels to each side, around all within ``reach_mm`` of a structure."""
+        fixed, moving = self.pair.fixed_image, self.pair.moving_image
+        factor = 2 if min(fixed.grid.spacing) < COARSE_IMAGE * min(self.grid.spacing) else 1
+        fine = refined(self.grid, factor)
+        there = network_input(fixed, fine, np.eye(fine.ndim + 1), self.pair.normalization).to(self.field)
+        near = dilated(self.cut(self.shown), [round(reach_mm / s) for s in reversed(self.grid.spacing)])
+        mask = torch.nn.functional.interpolate(near, size=fine.shape)
+        needed = dilated(mask, [window + 1] * fine.ndim).flatten().nonzero()[:, 0]
+        values, grid = detailed(moving, fine, self.pair.normalization)
+        matrix = self._to(grid, self.start.linear, fine)
+        warp = Warp(values.to(self.field), matrix, fine.shape, needed[: len(needed) // 2 * 2])
+        return ImageTerm(warp, LocalCorrelation(there, mask, window), factor, weight)
+
+    def cut(self, values: torch.Tensor) -> torch.Tensor:
+        """The box's part of values on the networks' grid."""
+        return values[(..., *(slice(a, b) for a, b in zip(self.low[::-1], self.high[::-1], strict=True)))]
+
+    def transform(self, field: torch.Tensor) -> tuple[SpatialTransform, int]:
+        """The start with ``field`` in the place of u0 in the box, without folds; and how many cells were repaired."""
+        low, high = self.low, self.high
+        if self.start.residual is not None:
+            index = _corners(self.start.residual.grid, self.lattice)
+            low = np.minimum(low, np.floor(index.min(axis=0)).astype(int))
+            high = np.maximum(high, np.ceil(index.max(axis=0)).astype(int) + 1)
+        grid = part_of(self.lattice, low, high)
+        whole = self._u0(grid)
+        box = tuple(slice(a - c, b - c) for a, b, c in zip(self.low[::-1], self.high[::-1], low[::-1], strict=True))
+        whole[(..., *box)] = field
+        whole, count = repaired(whole)
+        turn = whole.new_tensor(grid.matrix[:-1, :-1])
+        vectors = torch.einsum("ij,j...->i...", turn, whole[0]).cpu().numpy()
+        return SpatialTransform(self.start.linear, DenseField(grid, vectors)), count
+
+    def _u0(self, grid: Grid) -> torch.Tensor:
+        """The start's residual in voxels, (1, n, *grid.shape)."""
+        like = self.pair.fixed_map
+        if self.start.residual is None:
+            return like.new_zeros((1, grid.ndim, *grid.shape))
+        field = self.start.residual.on_grid(grid) @ np.linalg.inv(grid.matrix[:-1, :-1]).T
+        return torch.as_tensor(np.moveaxis(field, -1, 0).copy(), dtype=like.dtype, device=like.device)[None]
+
+    @staticmethod
+    def _to(target: Grid, matrix: np.ndarray, source: Grid) -> np.ndarray:
+        """From the cube of ``source`` through ``matrix`` (mm) to the cube of ``target``."""
+        return np.linalg.inv(target.cube_to_physical()) @ matrix @ source.cube_to_physical()
+
+
+def bounds(mask: torch.Tensor, margin: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """First voxel and one past the last (x, y[, z]) of what a mask shows and ``margin`` more; all of it if nothing."""
+    where = mask.nonzero().flip(1)
+    size = np.asarray(mask.shape[::-1])
+    if not len(where):
+        return np.zeros_like(size), size
+    low = np.maximum(where.amin(dim=0).cpu().numpy() - margin, 0)
+    return low, np.minimum(where.amax(dim=0).cpu().numpy() + 1 + margin, size)
+
+
+def part_of(grid: Grid, low, high) -> Grid:
+    """Voxels ``low`` to ``high`` - 1 (x, y[, z]) of a grid and of its continuation beyond the border."""
+    matrix = grid.matrix
+    matrix[:-1, -1] = grid.index_to_physical(np.asarray(low, dtype=float))
+    return Grid.from_matrix((np.asarray(high) - low).tolist(), matrix)
+
+
+def dilated(mask: torch.Tensor, reach: list[int]) -> torch.Tensor:
+    """Largest value of (1, 1, *shape) within ``reach`` voxels along each array axis (a box)."""
+    pool = torch.nn.functional.max_pool2d if mask.ndim == 4 else torch.nn.functional.max_pool3d
+    mask = mask.float()
+    for axis, steps in enumerate(reach):
+        size = [2 * steps + 1 if a == axis else 1 for a in range(len(reach))]
+        mask = pool(mask, size, stride=1, padding=[s // 2 for s in size])
+    return mask
+
+
+def detailed(volume: Volume, grid: Grid, normalization: str) -> tuple[torch.Tensor, Grid]:
+    """Normalised intensities (1, 1, ...) on the volume's own voxels, or on means of blocks if they are much finer."""
+    low, high = intensity_range(volume, normalization)
+    factor = [max(1, min(math.floor(min(grid.spacing) / s + 1e-6), n)) for s, n in _spacing_and_size(volume.grid)]
+    own = volume.grid
+    if max(factor) > 1:
+        matrix = own.matrix
+        matrix[:-1, -1] = own.index_to_physical((np.asarray(factor) - 1) / 2)
+        matrix[:-1, :-1] *= factor
+        own = Grid.from_matrix([n // f for n, f in zip(own.size, factor, strict=True)], matrix)
+        values = resample(volume, own, np.eye(own.ndim + 1))
+    else:
+        values = torch.from_numpy(np.ascontiguousarray(volume.array, dtype=np.float32))[None, None]
+    return ((values - low) / (high - low)).clamp_(0, 1), own
+
+
+def _spacing_and_size(grid: Grid):
+    return zip(grid.spacing, grid.size, strict=True)
+
+
+def _corners(grid: Grid, lattice: Grid) -> np.ndarray:
+    """Indices in ``lattice`` of the corners of ``grid``, (2^n, n)."""
+    ends = np.stack(np.meshgrid(*([0.0, s - 1.0] for s in grid.size), indexing="ij"), axis=-1)
+    return lattice.physical_to_index(apply_matrix(grid.matrix, ends.reshape(-1, grid.ndim)))

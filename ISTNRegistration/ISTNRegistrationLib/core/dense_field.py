@@ -1,0 +1,122 @@
+"""Dense displacement fields: the answer of a dense stage, and its inverse from the same field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .grid import Grid, apply_matrix
+from .transform import SpatialTransform
+from .warp import affine_positions, sample
+
+INVERSE_ITERATIONS = 60
+INVERSE_TOLERANCE_MM = 1e-3  # the largest error at a voxel of the field's grid
+
+
+@dataclass(frozen=True, eq=False)
+class DenseField:
+    """Displacement field u on the voxels of a grid, linear in between.
+
+    Convention: ``vectors`` are (n, [D, ]H, W) displacements in LPS mm, vector order x, y[, z]; the outermost layer of
+    voxels is zero and so is everything outside: ITK's displacement field and VTK's grid transform agree on it.
+    """
+
+    grid: Grid
+    vectors: np.ndarray
+
+    def displacement(self, points) -> np.ndarray:
+        """Displacement (..., n) in LPS mm at points (..., n) in LPS mm."""
+        points = np.asarray(points, dtype=float)
+        cube = apply_matrix(np.linalg.inv(self.grid.cube_to_physical()), points.reshape(-1, self.grid.ndim))
+        shape = (1,) * self.grid.ndim + cube.shape  # one line of points
+        return self._at(torch.as_tensor(cube).reshape(shape)).reshape(points.shape)
+
+    def map_points(self, points) -> np.ndarray:
+        """x + u(x) for points (..., n) in LPS mm."""
+        return np.asarray(points, dtype=float) + self.displacement(points)
+
+    def on_grid(self, grid: Grid) -> np.ndarray:
+        """Displacement (*grid.shape, n) in LPS mm at every voxel of ``grid``."""
+        matrix = np.linalg.inv(self.grid.cube_to_physical()) @ grid.cube_to_physical()
+        return self._at(affine_positions(torch.as_tensor(matrix)[None], grid.shape))
+
+    def inverse(self, factor: int = 2) -> DenseField:
+        """The field v with y + v(y) + u(y + v(y)) = y, on a grid ``factor`` times as fine; u must not fold.
+
+        The inverse of a field that is linear between voxels is not linear between them: finer voxels halve the error
+        twice, and a twelfth of the second differences is what a linear interpolation of exact values misses on average.
+        """
+        exact, shape = None, self.grid.shape
+        for level in sorted({1, factor}):  # the inverse on the same voxels is a good first guess between them
+            grid = refined(self.grid, level)
+            guess = np.zeros((*grid.shape, grid.ndim)) if exact is None else DenseField(self.grid, exact).on_grid(grid)
+            exact, shape = _inverted(self, grid.points(), guess), grid.shape
+        inner = tuple(slice(1, -1) for _ in shape)
+        vectors = exact.copy()
+        for axis in range(1, exact.ndim):
+            vectors[(slice(None), *inner)] -= _second_difference(exact, axis)[(slice(None), *inner)] / 12
+        return DenseField(grid, vectors)
+
+    def _at(self, positions: torch.Tensor) -> np.ndarray:
+        """Displacement (*shape, n) at cube positions (1, *shape, n), float64."""
+        field = torch.as_tensor(self.vectors, dtype=torch.float64)[None]
+        return sample(field, positions)[0].movedim(0, -1).numpy()
+
+
+def refined(grid: Grid, factor: int) -> Grid:
+    """The grid with ``factor`` voxels in the place of one along each axis, first and last voxels where they were."""
+    matrix = grid.matrix
+    matrix[:-1, :-1] /= factor
+    return Grid.from_matrix([factor * (s - 1) + 1 for s in grid.size], matrix)
+
+
+def _second_difference(values: np.ndarray, axis: int) -> np.ndarray:
+    """Along an axis; wrong on the border."""
+    return np.roll(values, 1, axis) + np.roll(values, -1, axis) - 2 * values
+
+
+def _inverted(field: DenseField, points: np.ndarray, guess: np.ndarray) -> np.ndarray:
+    """v(y), (n, *shape) mm, at points (*shape, n), by v ← v - step (v + u(y + v)) (Chen et al. 2008,
+    doi:10.1118/1.2816107) at the points that are not there yet; the step is halved where the error grows, as it would
+    for ever where space is stretched to more than twice its size.
+    """
+    points, inverse = (torch.as_tensor(a, dtype=torch.float32).flatten(0, -2) for a in (points, guess))
+    to_cube = torch.as_tensor(np.linalg.inv(field.grid.cube_to_physical()), dtype=torch.float32)
+    vectors = torch.as_tensor(field.vectors, dtype=torch.float32)[None]
+    active, step = torch.arange(len(points)), torch.ones(len(points), 1)
+    v, before = inverse.clone(), torch.full_like(step, torch.inf)
+    for _ in range(INVERSE_ITERATIONS):
+        cube = (points[active] + v) @ to_cube[:-1, :-1].T + to_cube[:-1, -1]
+        u = sample(vectors, cube.reshape(1, -1, *[1] * (cube.shape[1] - 1), cube.shape[1]))
+        error = v + u.reshape(cube.shape[1], -1).T
+        size = error.norm(dim=1, keepdim=True)
+        step = torch.where(size > before, step / 2, step)
+        v = v - step * error
+        inverse[active] = v
+        left = (size > INVERSE_TOLERANCE_MM)[:, 0]
+        active, v, step, before = active[left], v[left], step[left], size[left]
+        if not len(active):
+            break
+    return inverse.T.reshape(-1, *guess.shape[:-1]).numpy()
+
+
+def inverse_transform(transform: SpatialTransform, spacing_mm: float | None = None) -> SpatialTransform:
+    """Moving → fixed points of a transform with a dense residual: x -> L⁻¹ (x + w(x)), w(x) = L v(L⁻¹ x).
+
+    Args:
+        spacing_mm: of the new field's grid along LPS; the smallest of the residual's if not given.
+    """
+    inverse = np.linalg.inv(transform.linear)
+    if transform.residual is None:
+        return SpatialTransform(inverse)
+    residual = transform.residual.inverse()
+    corners = np.stack(np.meshgrid(*([0, s - 1] for s in residual.grid.size), indexing="ij"), axis=-1)
+    corners = apply_matrix(transform.linear @ residual.grid.matrix, corners.reshape(-1, transform.ndim))
+    spacing = spacing_mm or min(residual.grid.spacing)
+    size = np.ceil(np.ptp(corners, axis=0) / spacing).astype(int) + 3  # the outermost voxels lie outside: zero there
+    middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
+    grid = Grid.centered(middle, size.tolist(), (spacing,) * transform.ndim)
+    vectors = residual.displacement(apply_matrix(inverse, grid.points())) @ transform.linear[:-1, :-1].T
+    return SpatialTransform(inverse, DenseField(grid, np.moveaxis(vectors, -1, 0).astype(np.float32)))

@@ -1,0 +1,87 @@
+"""What a user can choose of a registration, for every door: names, presets and their check. Free of torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+
+TRANSFORMS = ("rigid", "affine", "bspline")
+INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", "rigid")
+REFINEMENTS = ("theta", "weights", "none")
+DEVICES = ("auto", "cpu", "cuda")
+MOST_ITERATIONS = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class RegisterOptions:
+    """What the user chooses.
+
+    Attributes:
+        transform: rigid, affine or bspline; a B-spline starts from the checkpoint's affine (or rigid) transform.
+        initial: initial alignment: a name of ``INITIALS``, a matrix (n+1, n+1) fixed → moving, LPS mm, or the file of a
+            linear transform. ``landmarks``, ``rigid`` and files are resolved by ``data.run``.
+        refine: theta, weights (the paper's way) or none (one pass).
+        iterations: at most so many per stage.
+        device: auto, cpu or cuda.
+        keep_best: return to an earlier stage whose label-free agreement was larger (``stages.best_stage``).
+    """
+
+    transform: str = "affine"
+    initial: str | Path | np.ndarray = "auto"
+    refine: str = "theta"
+    iterations: int = 50
+    device: str = "auto"
+    keep_best: bool = True
+
+    def check(self) -> None:
+        """Raise InputError for a value that no registration can use (``initial`` is checked where it is resolved)."""
+        for key, allowed in (("transform", TRANSFORMS), ("refine", REFINEMENTS), ("device", DEVICES)):
+            value = getattr(self, key)
+            if value not in allowed:
+                raise InputError(f"Option '{key}'", "unknown value", "one of " + ", ".join(allowed), repr(value))
+        if type(self.iterations) is not int or not 0 <= self.iterations <= MOST_ITERATIONS:
+            expected = f"a whole number from 0 to {MOST_ITERATIONS}"
+            raise InputError("Option 'iterations'", "it cannot be used", expected, repr(self.iterations))
+        if not isinstance(self.keep_best, bool):
+            raise InputError("Option 'keep_best'", "it cannot be used", "True or False", repr(self.keep_best))
+
+    @property
+    def refines(self) -> bool:
+        """Whether anything is optimized for the pair at all."""
+        return self.refine != "none" and self.iterations > 0
+
+    def as_dict(self) -> dict:
+        """As JSON can hold it; the initial alignment as it was asked for."""
+        initial = self.initial.tolist() if isinstance(self.initial, np.ndarray) else self.initial
+        return dataclasses.asdict(self) | {"initial": str(initial) if isinstance(initial, Path) else initial}
+
+
+def options_from(values: dict) -> RegisterOptions:
+    """Options from keywords.
+
+    Raises:
+        InputError: a keyword that is none, or a value that cannot be used.
+    """
+    names = [field.name for field in dataclasses.fields(RegisterOptions)]
+    for key in values:
+        if key not in names:
+            raise InputError(f"Option '{key}'", "there is no such option", "one of " + ", ".join(names), repr(key))
+    options = RegisterOptions(**values)
+    options.check()
+    return options
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Refinement and iterations under one name."""
+
+    refine: str
+    iterations: int
+
+
+PRESETS = {"fast": Preset("none", 0), "standard": Preset("theta", 50), "accurate": Preset("theta", 200)}

@@ -1,0 +1,140 @@
+"""How good is it? Numbers per stage of a registration, and a light with its reason. Free of torch.
+
+They are measured by ``data.quality``; panel, command line, batch and report show the same ones.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+
+LOW_AGREEMENT, FAIR_AGREEMENT = 0.5, 0.75  # predicted Dice of M' under the transform and F'
+LOW_DICE, FAIR_DICE = 0.5, 0.7
+FOLDED_PERCENT = 0.5  # of the networks' grid
+HEADINGS = {
+    "stage": "Stage",
+    "agreement": "Agreement (predicted)",
+    "dice": "Dice",
+    "asd_mm": "ASD mm",
+    "hd95_mm": "HD95 mm",
+    "tre_mm": "TRE mm",
+    "folded": "Folded voxels",
+    "displacement_mm": "Displacement mm",
+    "seconds": "Seconds",
+}
+DECIMALS = {"agreement": 3, "dice": 3, "asd_mm": 2, "hd95_mm": 2, "tre_mm": 2, "displacement_mm": 1, "seconds": 2}
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Dice, true symmetric average surface distance and 95th percentile Hausdorff distance (mm) of one label."""
+
+    label: int
+    dice: float
+    asd_mm: float
+    hd95_mm: float
+
+
+@dataclass(frozen=True)
+class StageQuality:
+    """One row of the table; NaN where there is nothing to measure with.
+
+    Attributes:
+        stage: name of the stage.
+        agreement: label-free, from the networks' own maps: mean Dice of M'∘T and F', both cut at 0.5.
+        dice, asd_mm, hd95_mm: mean over the reference labels of both images (symmetric surface distances).
+        tre_mm: mean distance of the landmarks after registration.
+        folded: voxels of the networks' grid with a Jacobian determinant of zero or less.
+        displacement_mm: the longest T(x) - x on the networks' grid.
+        seconds: time of the stage.
+        kept: whether this stage's transform is the result.
+        labels: scores of each reference label.
+    """
+
+    stage: str
+    agreement: float
+    dice: float
+    asd_mm: float
+    hd95_mm: float
+    tre_mm: float
+    folded: int
+    displacement_mm: float
+    seconds: float
+    kept: bool
+    labels: tuple[LabelScore, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A traffic light (green, yellow or red) and why."""
+
+    light: str
+    reason: str
+
+
+def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
+    """A light for a registration: the worst thing that was found decides, and is said.
+
+    The limits are rules of thumb for a first look; a green light does not replace looking.
+
+    Args:
+        kept: the row of the stage whose transform is the result.
+        voxels: of the networks' grid.
+        notes: what the run said about itself, for example that a stage was given up.
+    """
+    percent = 100 * kept.folded / voxels
+    red = [
+        (math.isnan(kept.agreement), "The networks see no structure. Are these the images the checkpoint is for?"),
+        (kept.agreement < LOW_AGREEMENT, f"The structures hardly agree (predicted {kept.agreement:.2f})."),
+        (kept.dice < LOW_DICE, f"The reference structures hardly overlap (Dice {kept.dice:.2f})."),
+        (percent > FOLDED_PERCENT, f"The transform folds space in {percent:.1f} % of the voxels."),
+    ]
+    yellow = [
+        (kept.agreement < FAIR_AGREEMENT, f"The structures agree only fairly (predicted {kept.agreement:.2f})."),
+        (kept.dice < FAIR_DICE, f"The reference structures overlap only fairly (Dice {kept.dice:.2f})."),
+        (kept.folded > 0, f"The transform folds space in {kept.folded} voxels."),
+        (bool(notes), " ".join(notes)),
+    ]
+    for light, findings in (("red", red), ("yellow", yellow)):
+        reasons = [reason for holds, reason in findings if holds]
+        if reasons:
+            return Verdict(light, " ".join(reasons))
+    agree = f"The structures agree (predicted {kept.agreement:.2f})."
+    return Verdict("green", f"{agree} No folding. Please check the images as well.")
+
+
+def cells(row: StageQuality) -> list[str]:
+    """The row as text, in the order of HEADINGS; a dash where nothing could be measured."""
+    return [_text(key, getattr(row, key)) for key in HEADINGS]
+
+
+def _text(key: str, value) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return "–" if math.isnan(value) else f"{value:.{DECIMALS[key]}f}"
+
+
+def table_text(quality: tuple[StageQuality, ...]) -> str:
+    """The table as people read it in a terminal, without columns in which nothing was measured."""
+    rows = [list(HEADINGS.values()), *(cells(row) for row in quality)]
+    shown = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"–"}]
+    padded = [_aligned(column, str.rjust if number else str.ljust) for number, column in enumerate(shown)]
+    return "\n".join("  ".join(line) for line in zip(*padded, strict=True))
+
+
+def _aligned(column, justify) -> list[str]:
+    width = max(map(len, column))
+    return [justify(cell, width) for cell in column]
+
+
+def table_csv(quality: tuple[StageQuality, ...]) -> str:
+    """The table as CSV; empty where nothing could be measured."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*HEADINGS, "kept"])
+    for row in quality:
+        values = [getattr(row, key) for key in HEADINGS]
+        writer.writerow(["" if v != v else v for v in values] + [int(row.kept)])
+    return text.getvalue()

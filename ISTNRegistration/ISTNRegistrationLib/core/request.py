@@ -1,0 +1,65 @@
+"""What a registration is made of, before any work: two sides, a checkpoint and options. Free of torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .options import RegisterOptions
+from .volume import Volume
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two images, and what is known about it.
+
+    Attributes:
+        image: the image.
+        mask: only where it is above 0 (any grid) the image counts for the registration.
+        labels: reference label map, to measure with: whole numbers, in layers (L, [D, ]H, W) where structures overlap.
+        landmarks: reference points (N, n), LPS mm; the n-th belongs to the n-th of the other side.
+    """
+
+    image: Volume
+    mask: Volume | None = None
+    labels: Volume | None = None
+    landmarks: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """All that decides a registration.
+
+    Attributes:
+        fixed, moving: the two sides.
+        checkpoint: shipped name, path, or a loaded Checkpoint.
+        options: how to register.
+        labels: which reference labels to measure; all of them if empty.
+    """
+
+    fixed: Side
+    moving: Side
+    checkpoint: Any
+    options: RegisterOptions = field(default_factory=RegisterOptions)
+    labels: tuple[int, ...] = ()
+
+    def both(self, what: str) -> tuple | None:
+        """Labels, masks or landmarks of fixed and moving side; None unless both have them."""
+        values = tuple(getattr(side, what) for side in (self.fixed, self.moving))
+        return None if any(value is None for value in values) else values
+
+    def check(self) -> None:
+        """Raise InputError for options that mean nothing, and reference data that do not belong together."""
+        self.options.check()
+        landmarks = self.both("landmarks")
+        if landmarks and landmarks[0].shape != landmarks[1].shape:
+            got, expected = f"{len(landmarks[0])} and {len(landmarks[1])}", "the same number of points, in the same order"
+            raise InputError("Landmarks", "they cannot be compared", expected, got)
+        for image, labels in ((side.image, side.labels) for side in (self.fixed, self.moving)):
+            if labels is not None and labels.grid.ndim != image.grid.ndim:
+                who, todo = f"Labels '{labels.name}'", "Give the label map of this image"
+                expected, got = f"{image.grid.ndim}-D, as '{image.name}'", f"{labels.grid.ndim}-D"
+                raise InputError(who, "wrong dimension", expected, got, todo)

@@ -1,0 +1,170 @@
+"""Lists of pairs of files: reading them, reading the files, and what identifies a pair.
+
+A list is a CSV with the columns fixed and moving; it may have initial (a name or a transform file), and for each of
+the two sides a mask, labels and landmarks (``fixed_mask``, ``moving_labels``, ...). Paths are relative to the list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path, PureWindowsPath
+
+import numpy as np
+
+from ..core.checkpoint import Checkpoint
+from ..core.errors import InputError
+from ..core.options import INITIALS, RegisterOptions
+from .files import existing_file
+from .images import read_image, read_labels
+from .lists import listed_path, read_table
+from .markups import read_markups
+from .run import Request, Side
+
+NEEDED = ("fixed", "moving")
+ROLES = ("mask", "labels", "landmarks")
+OTHER_NAMES = {"fixed_soi": "fixed_labels", "moving_soi": "moving_labels"}  # of lists made for older versions
+DATA_OF_HEADER = {".hdr": (".img", ".img.gz"), ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz")}
+
+
+@dataclass(frozen=True)
+class PairFiles:
+    """One pair as it stands in the list (paths relative to the list; empty where nothing is given)."""
+
+    fixed: str
+    moving: str
+    fixed_mask: str = ""
+    moving_mask: str = ""
+    fixed_labels: str = ""
+    moving_labels: str = ""
+    fixed_landmarks: str = ""
+    moving_landmarks: str = ""
+    initial: str = ""
+    id: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people: the two files' names."""
+        return self.id or f"{_stem(self.moving)}-to-{_stem(self.fixed)}"
+
+
+def read_pairs(path: Path, needed: tuple[str, ...] = NEEDED) -> list[PairFiles]:
+    """The pairs of a list.
+
+    Args:
+        needed: columns that must be there and filled.
+
+    Raises:
+        InputError: no such file, not a CSV, missing columns, no rows, or an empty field, with its line; a name in the
+            column ``id`` that stands there twice, or that cannot name a folder.
+    """
+    who, columns = f"Pairs '{path.name}'", [field.name for field in dataclasses.fields(PairFiles)]
+    pairs = []
+    for row in read_table(path, who, needed, OTHER_NAMES):
+        pairs.append(PairFiles(**{key: row.get(key) or "" for key in columns}))
+    ids = [pair.id for pair in pairs if pair.id]
+    for name in ids:
+        if ids.count(name) > 1 or name != Path(name).name or name in (".", ".."):
+            expected, todo = "names of folders, each once", "Give every line an id of its own, or leave the column out"
+            raise InputError(f"{who} column id", "it cannot name the results", expected, repr(name), todo)
+    return pairs
+
+
+class PairReader:
+    """Reads the files of pairs; a fixed side that comes again is not read again (``data.run.Runner`` sees it once).
+
+    Args:
+        base: folder that the paths are relative to.
+    """
+
+    def __init__(self, base: Path) -> None:
+        self._base, self._fixed = base, ((), None)
+
+    def request(self, pair: PairFiles, checkpoint: Checkpoint, options: RegisterOptions, labels=()) -> Request:
+        """What ``data.run`` takes; the pair's own initial alignment takes the place of that of ``options``.
+
+        Raises:
+            InputError: a file that cannot be read.
+        """
+        key = tuple(_signature(path) for path in self._files(pair, "fixed").values())
+        if self._fixed[0] != key:
+            self._fixed = (key, self._side(pair, "fixed"))
+        if pair.initial:
+            options = dataclasses.replace(options, initial=initial_of(pair.initial, self._base))
+        return Request(self._fixed[1], self._side(pair, "moving"), checkpoint, options, tuple(labels))
+
+    def _files(self, pair: PairFiles, role: str) -> dict[str, Path]:
+        names = {"image": getattr(pair, role)} | {key: getattr(pair, f"{role}_{key}") for key in ROLES}
+        return {key: listed_path(self._base, name) for key, name in names.items() if name}
+
+    def _side(self, pair: PairFiles, role: str) -> Side:
+        files = self._files(pair, role)
+        image = read_image(files["image"])
+        mask, labels = (read_labels(files[key]) if key in files else None for key in ("mask", "labels"))
+        landmarks = _landmarks(files["landmarks"], image.grid.ndim) if "landmarks" in files else None
+        return Side(image, mask, labels, landmarks)
+
+    def identity(self, pair: PairFiles, version: str) -> str:
+        """What the result depends on: the contents of all files that go in, and ``version`` of everything else.
+
+        Raises:
+            InputError: a file is not there.
+        """
+        files = self._files(pair, "fixed") | {f"m {k}": path for k, path in self._files(pair, "moving").items()}
+        initial = initial_version(initial_of(pair.initial, self._base)) if pair.initial else ""
+        values = [version, initial, {key: fingerprint(path) for key, path in files.items()}]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+
+
+def initial_of(text: str, base: Path) -> str | Path:
+    """A name, or a file relative to ``base``."""
+    return text if text in INITIALS else listed_path(base, text)
+
+
+def initial_version(initial) -> str | list:
+    """What an initial alignment is, exactly: a name, the numbers of a matrix, or the contents of a file.
+
+    Raises:
+        InputError: there is no such name or file.
+    """
+    if not isinstance(initial, str | Path):
+        return np.asarray(initial).tolist()
+    return str(initial) if str(initial) in INITIALS else fingerprint(existing_file(initial, "Initial alignment"))
+
+
+def fingerprint(path) -> str:
+    """SHA-256 of a file's contents, with those of the data file beside a header (.hdr, .mhd, .nhdr).
+
+    Raises:
+        InputError: there is no such file.
+    """
+    path = Path(existing_file(path, f"File '{Path(path).name}'"))
+    beside = [path.with_name(path.stem + end) for end in DATA_OF_HEADER.get(path.suffix.lower(), ())]
+    parts = [_sha256(p, p.stat().st_size, p.stat().st_mtime_ns) for p in (path, *beside) if p.is_file()]
+    return "+".join(parts)
+
+
+def _signature(path: Path) -> tuple:
+    """Changes when the file does, within one run."""
+    state = path.stat() if path.is_file() else None
+    return path, state and (state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4096)
+def _sha256(path: Path, _size: int, _modified: int) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _landmarks(path: Path, ndim: int) -> np.ndarray:
+    return read_markups(path)[0][:, :ndim]
+
+
+def _stem(name: str) -> str:
+    return PureWindowsPath(name).name.split(".")[0]  # it knows both separators

@@ -1,0 +1,166 @@
+"""One registration from what a user gives to what a user gets; panel, scripts, shell, batch and evaluation call it.
+
+    Request(fixed Side, moving Side, checkpoint, options)
+        → masks → initial alignment → warnings → register_pair → quality → verdict, notes → Outcome
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..core.checkpoint import Checkpoint, load_checkpoint
+from ..core.checks import ImageFacts, warnings
+from ..core.options import RegisterOptions
+from ..core.quality import StageQuality, Verdict, verdict
+from ..core.register import FixedImage, RegistrationResult, register_pair
+from ..core.request import Request, Side
+from ..core.stages import OnProgress, Stage
+from ..core.volume import Volume
+from ..core.warp import masked, warp_volume
+from .initial import resolve_initial
+from .quality import measure_stage
+from .report import registration_report
+
+__all__ = ["Outcome", "Request", "Runner", "Side", "run"]
+CPU_INSTEAD = "The graphics card ran out of memory; the CPU was used instead."
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All that is known after a registration.
+
+    Attributes:
+        request: what was asked for; ``request.options.initial`` as the user gave it.
+        checkpoint: the loaded checkpoint.
+        result: of ``register_pair``.
+        warnings: what was wrong with the input.
+        notes: what the run says about itself.
+        seconds: all of it, without reading files and measuring.
+    """
+
+    request: Request
+    checkpoint: Checkpoint
+    result: RegistrationResult
+    warnings: tuple[str, ...]
+    notes: tuple[str, ...]
+    seconds: float
+
+    @cached_property
+    def kept(self) -> StageQuality:
+        """The row of the stage whose transform is the result; measured when it is first asked for."""
+        return self.measure(next(stage for stage in self.result.stages if stage.name == self.result.kept))
+
+    @cached_property
+    def quality(self) -> tuple[StageQuality, ...]:
+        """A row per stage."""
+        return tuple(self.kept if s.name == self.result.kept else self.measure(s) for s in self.result.stages)
+
+    def measure(self, stage: Stage) -> StageQuality:
+        """The row of one stage, with the reference labels and landmarks that both sides have."""
+        request = self.request
+        return measure_stage(stage, self.result, request.both("labels"), request.both("landmarks"), request.labels)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The light and its reason."""
+        return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), self.notes)
+
+    def warped(self, order: str = "linear") -> Volume:
+        """The moving image (unmasked) on the fixed one's grid; its darkest value, which in CT is not 0, outside."""
+        moving = self.request.moving.image
+        fill = float(moving.array.min())
+        return warp_volume(moving, self.result.transform, self.request.fixed.image.grid, order=order, fill=fill)
+
+    def report(self) -> dict:
+        """All that is needed to understand and repeat the registration, as JSON can hold it."""
+        return registration_report(self)
+
+
+class Runner:
+    """Runs requests one after the other; what they share is computed once.
+
+    That is the checkpoint of the last request, and what the ITN sees in its fixed image. Images and masks are told apart
+    by the ``Volume`` that holds them, not by their values: hand in the same one, and leave its array alone meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._checkpoint: tuple[object, Checkpoint] | None = None
+        self._fixed: tuple[tuple, Volume | FixedImage] | None = None
+
+    def run(self, request: Request, on_progress: OnProgress | None = None) -> Outcome:
+        """Register one pair.
+
+        Raises:
+            InputError: anything in the request that cannot be used.
+            RegistrationCancelled: passed on from ``on_progress``.
+        """
+        began = time.perf_counter()
+        request.check()
+        checkpoint = self.load(request.checkpoint)
+        checkpoint.check_transform(request.options.transform)
+        fixed, moving = self._fixed_image(request.fixed, checkpoint, request.options.device), _shown(request.moving)
+        result = register_pair(fixed, moving, checkpoint, _resolved(request, fixed, moving), on_progress)
+        found = _warnings(request, checkpoint)
+        return Outcome(request, checkpoint, result, found, _notes(result), time.perf_counter() - began)
+
+    def load(self, checkpoint: Checkpoint | str | Path) -> Checkpoint:
+        """The checkpoint, read once for several requests.
+
+        Raises:
+            InputError: it cannot be found or read.
+        """
+        if isinstance(checkpoint, Checkpoint):
+            return checkpoint
+        if self._checkpoint is None or self._checkpoint[0] != checkpoint:
+            self._checkpoint = (checkpoint, load_checkpoint(checkpoint))
+        return self._checkpoint[1]
+
+    def _fixed_image(self, side: Side, checkpoint: Checkpoint, device: str) -> Volume | FixedImage:
+        """What the networks see of the fixed side; the volume itself where the graphics card has too little memory."""
+        key = (side.image, side.mask, checkpoint, device)
+        if self._fixed is None or any(old is not new for old, new in zip(self._fixed[0], key, strict=True)):
+            volume = _shown(side)
+            try:
+                self._fixed = (key, FixedImage.prepare(volume, checkpoint, device))
+            except torch.cuda.OutOfMemoryError:
+                self._fixed = (key, volume)  # register_pair goes on with the CPU
+        return self._fixed[1]
+
+
+def run(request: Request, on_progress: OnProgress | None = None) -> Outcome:
+    """Register one pair: ``Runner().run``."""
+    return Runner().run(request, on_progress)
+
+
+def _shown(side: Side) -> Volume:
+    """What the networks are shown."""
+    return side.image if side.mask is None else masked(side.image, side.mask)
+
+
+def _resolved(request: Request, fixed: Volume | FixedImage, moving: Volume) -> RegisterOptions:
+    """The options with an initial alignment that the core knows: a name or a matrix."""
+    volume = fixed.image.volume if isinstance(fixed, FixedImage) else fixed
+    initial = resolve_initial(request.options.initial, volume, moving, request.both("landmarks"))
+    return dataclasses.replace(request.options, initial=initial)
+
+
+def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
+    fixed, moving = request.fixed.image, request.moving.image
+    facts = [ImageFacts(image.grid, float(image.array.min())) for image in (fixed, moving)]
+    same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
+    read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
+    return (*read, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
+
+
+def _notes(result: RegistrationResult) -> tuple[str, ...]:
+    notes = (CPU_INSTEAD,) if result.fell_back else ()
+    if result.kept != result.stages[-1].name:
+        notes += (f"Stage '{result.stages[-1].name}' made things worse: '{result.kept}' was kept.",)
+    return notes

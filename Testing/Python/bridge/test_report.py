@@ -1,0 +1,98 @@
+"""The report's pictures the right way up, by a marker in the right front upper part of the head."""
+
+import base64
+import re
+import tempfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import vtk
+from builders import make_grid
+from ISTNRegistrationLib.bridge import report
+from ISTNRegistrationLib.bridge.report import COLUMNS, SIGNS, ZOOM, writeHtml
+from ISTNRegistrationLib.core.grid import Grid
+from ISTNRegistrationLib.core.quality import Verdict
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from vtk.util.numpy_support import vtk_to_numpy
+
+GRID = Grid.centered((0.0, 0.0, 0.0), (24, 28, 32), (2.0, 2.0, 2.0))
+SEEN = np.array([-12.0, -16.0, 20.0])  # LPS mm: right, front, top
+SHIFT = np.array([3.0, 4.0, -3.0])  # from the fixed to the moving image
+MIDDLE = (np.array(GRID.size) - 1) / 2
+
+
+def ball(grid, center):
+    away = np.linalg.norm(grid.points() - center, axis=-1)
+    return np.clip(2 - away / 4, 0, 1).astype(np.float32)
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    """The report of a marker that the registration brings back by SHIFT, on an oblique moving image."""
+    monkeypatch.setattr(report, "provenance", lambda node: {})
+    shift = np.eye(4)
+    shift[:3, 3] = SHIFT
+    moving = make_grid(3, "oblique", (40, 42, 44), tuple(SEEN + SHIFT))
+    maps = [Volume(ball(GRID, SEEN)[None], GRID, name) for name in ("F'", "M'")]
+    result = SimpleNamespace(
+        initial=np.eye(4), transform=SpatialTransform(shift), fixed_map=maps[0], warped_map=maps[1]
+    )
+    pair = [Volume(ball(GRID, SEEN), GRID, "fixed"), Volume(ball(moving, SEEN + SHIFT), moving, "moving")]
+    nodes = SimpleNamespace(result=result, quality=(), transform=None)
+    writeHtml(tmp_path / "report.html", pair, nodes, Verdict("red", "It folds."))
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def pictures(page):
+    """(axis, column) to (height, width, 3), first row on top, as a browser shows them."""
+    found = []
+    for text in re.findall("data:image/png;base64,([^\"]+)", page):
+        with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
+            file.write(base64.b64decode(text))
+        reader = vtk.vtkPNGReader()
+        reader.SetFileName(file.name)
+        reader.Update()
+        Path(file.name).unlink()
+        image = reader.GetOutput()
+        width, height, _ = image.GetDimensions()
+        found.append(vtk_to_numpy(image.GetPointData().GetScalars()).reshape(height, width, -1)[::-1].astype(float))
+    return {(axis, column): found[axis * len(COLUMNS) + column] for axis in range(3) for column in range(len(COLUMNS))}
+
+
+def brightest(picture):
+    """Middle (column, row) of the bright spot, in voxels."""
+    gray = picture.sum(axis=-1)
+    rows, columns = np.nonzero(gray > 0.6 * gray.max())
+    return np.array([columns.mean(), rows.mean()]) / ZOOM
+
+
+# what runs to the right and downwards on the screen: LPS axis and its sign
+SCREEN = {0: ((0, 1), (1, 1)), 1: ((0, 1), (2, -1)), 2: ((1, 1), (2, -1))}
+
+
+@pytest.mark.parametrize("column, place", [(0, SEEN), (1, SEEN + SHIFT), (2, SEEN)])
+@pytest.mark.parametrize("axis", SCREEN)
+def test_each_picture_shows_the_marker_where_a_reader_expects_it(page, axis, column, place):
+    picture = pictures(page)[axis, column]
+    expected = [MIDDLE[a] + sign * place[a] / GRID.spacing[a] for a, sign in SCREEN[axis]]
+    np.testing.assert_allclose(brightest(picture), expected, atol=1.0)
+
+
+@pytest.mark.parametrize("axis", SCREEN)
+def test_the_heat_lies_on_what_is_seen(page, axis):
+    for column, gray in ((3, 0), (4, 2)):
+        heated = pictures(page)[axis, column] - pictures(page)[axis, gray]
+        rows, columns = np.nonzero(np.abs(heated).sum(axis=-1) > 60)
+        expected = [MIDDLE[a] + sign * SEEN[a] / GRID.spacing[a] for a, sign in SCREEN[axis]]
+        np.testing.assert_allclose([columns.mean() / ZOOM, rows.mean() / ZOOM], expected, atol=1.0)
+
+
+def test_the_light_is_told_in_a_sign_and_a_word(page):
+    assert SIGNS["red"] in page and "It folds." in page and len(set(SIGNS.values())) == 3
+
+
+def test_without_structures_the_middle_of_the_grid_is_shown():
+    assert report._middle(np.zeros((10, 12, 14))) == [5, 6, 7]

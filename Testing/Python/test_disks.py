@@ -1,0 +1,197 @@
+"""Disks that are full or read-only, files in the place of folders, long names: one line, exit 2, nothing changed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import make_grid
+from command import checkpoint_file, files_in, run, small_config, subject
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.files import clear_leftovers, temporary_name, write_bytes, write_text
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data.images import write_image
+from ISTNRegistrationLib.data.markups import write_markups
+from ISTNRegistrationLib.data.transforms import write_transform
+from study import write_study
+
+MODULE = Path(__file__).resolve().parents[2] / "ISTNRegistration"
+COMMANDS = ["register", "batch", "evaluate", "prepare", "train", "synthesize", "apply"]
+
+
+def mounted(folder, options):
+    """A small disk of its own; the test is skipped where none can be had."""
+    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a disk of 3 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted(folder, "size=3000k")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder, free):
+    """Leave ``free`` bytes."""
+    left = os.statvfs(folder)
+    (folder / "fill").write_bytes(bytes(max(left.f_bavail * left.f_bsize - free, 0)))
+
+
+@pytest.fixture(scope="module")
+def given(tmp_path_factory):
+    """Input of every command, on a disk with room."""
+    folder = tmp_path_factory.mktemp("given")
+    pairs = [subject(folder, name, 3, shift) for name, shift in (("fixed", 0.0), ("moving", 3.0))]
+    names = ",".join(path.name for path in (pairs[0][0], pairs[1][0], pairs[0][1], pairs[1][1]))
+    (folder / "pairs.csv").write_text(f"fixed,moving,fixed_soi,moving_soi\n{names}\n")
+    checkpoint_file(folder / "tiny.h5", small_config(3))
+    write_transform(folder / "t.h5", SpatialTransform(np.eye(4)))
+    (folder / "study").mkdir()
+    write_study(folder / "study", 3, steps=3)
+    return folder
+
+
+def words(command, given, out):
+    """A call of ``istn`` that writes to ``out``: a file for evaluate and register, a folder for others."""
+    checkpoint = ["--checkpoint", given / "tiny.h5", "--iterations", 2, "--device", "cpu"]
+    config = ["--config", given / "study" / "config.toml", "--output", out]
+    images = ["--fixed", given / "fixed.nii.gz", "--moving", given / "moving.nii.gz"]
+    calls = {
+        "register": [*images, *checkpoint, "--output-volume", out, "--json", Path(f"{out}.json")],
+        "batch": ["--pairs", given / "pairs.csv", *checkpoint, "--output", out],
+        "evaluate": ["--pairs", given / "pairs.csv", *checkpoint, "--output", out],
+        "prepare": config,
+        "train": [*config, "--device", "cpu"],
+        "synthesize": ["--count", 3, "--size", 64, "--dimension", 3, "--output", out],
+        "apply": [
+            *["--transform", given / "t.h5", "--reference", given / "fixed.nii.gz"],
+            *["--images", given / "moving.nii.gz", "--output-folder", out],
+        ],
+    }
+    return [command, *map(str, calls[command])]
+
+
+def output(command, folder):
+    return folder / {"register": "w.nii", "evaluate": "results.csv"}.get(command, "out")
+
+
+def state(folder):
+    """Names and contents of all files but the filling."""
+    return {
+        name: (folder / name).read_bytes() for name in files_in(folder) if (folder / name).is_file() and name != "fill"
+    }
+
+
+def lines(text):
+    """What is said besides progress."""
+    return [
+        line
+        for line in text.replace("\r", "\n").splitlines()
+        if line.strip() and "%|" not in line and "it/s" not in line
+    ]
+
+
+@pytest.mark.parametrize("free", [0, 9_000, 120_000])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_full_disk_is_one_line_and_leaves_what_was_there(command, free, given, disk):
+    """Another process runs the command: the libraries below end theirs when they are not looked after."""
+    target = output(command, disk)
+    older = {"w.nii": b"older", "w.nii.json": b"older"} if command == "register" else {}
+    for name, content in older.items():
+        (disk / name).write_bytes(content)
+    fill(disk, free)
+    before = state(disk)
+    call = [sys.executable, "-m", "ISTNRegistrationLib.cli", *words(command, given, target)]
+    done = subprocess.run(call, cwd=MODULE, capture_output=True, text=True, check=False)
+    if done.returncode in (0, 1) and command in ("batch", "evaluate"):
+        return  # a small table may fit; a pair that does not is a failed one
+    said = lines(done.stderr)
+    assert done.returncode == 2, done.stderr
+    assert len(said) >= 1 and "Traceback" not in done.stderr and f"istn {command}: error: " in said[-1]
+    after = state(disk)
+    assert {name: after[name] for name in before} == before
+    assert not [name for name in after if ".istn-" in name or name.startswith(".")]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_read_only_disk_is_one_line(command, given, disk, capsys):
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    assert run(*words(command, given, output(command, disk))) == 2
+    assert len(lines(capsys.readouterr().err)) == 1 and not files_in(disk)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_file_in_the_place_of_a_folder_is_one_line(command, given, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    assert run(*words(command, given, output(command, tmp_path / "file"))) == 2
+    assert len(lines(capsys.readouterr().err)) == 1
+    assert files_in(tmp_path) == {"file"} and (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_name_of_300_letters_is_one_line(command, given, tmp_path, capsys):
+    name = output(command, tmp_path)
+    assert run(*words(command, given, name.with_name("x" * 300 + name.suffix))) == 2
+    assert len(lines(capsys.readouterr().err)) == 1 and not files_in(tmp_path)
+
+
+WRITERS = {
+    "i.nii": lambda path: write_image(path, noise()),
+    "i.nii.gz": lambda path: write_image(path, noise()),
+    "i.nrrd": lambda path: write_image(path, noise()),
+    "i.mha": lambda path: write_image(path, noise()),
+    "i.gipl": lambda path: write_image(path, noise()),
+    "t.h5": lambda path: write_transform(path, SpatialTransform(np.eye(4))),
+    "t.tfm": lambda path: write_transform(path, SpatialTransform(np.eye(4))),
+    "m.mrk.json": lambda path: write_markups(path, [("Curve", np.zeros((1000, 3)))]),
+    "t.txt": lambda path: write_text(path, "text" * 5000, "Text"),
+}
+
+
+def noise():
+    grid = make_grid(3)
+    return Volume(np.random.default_rng(0).integers(0, 60000, grid.shape).astype(np.uint16), grid)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_writer_notices_a_full_disk_and_keeps_the_older_file(name, disk):
+    (disk / name).write_bytes(b"older")
+    fill(disk, 0)
+    with pytest.raises(InputError, match="cannot be written"):
+        WRITERS[name](disk / name)
+    assert state(disk) == {name: b"older"}
+    (disk / "fill").unlink()
+    WRITERS[name](disk / name)
+    assert len((disk / name).read_bytes()) > 100
+
+
+def test_what_a_killed_run_left_is_cleared_by_the_next_one_of_the_same_file(tmp_path):
+    """The number of a process that has ended; files of other outputs and of running processes stay."""
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    ended, mine = done.stdout.strip(), str(os.getpid())
+    path = tmp_path / "a.nii.gz"
+    one = temporary_name(path)
+    left = [one.name.replace(mine, ended), temporary_name(one).name.replace(mine, ended)]
+    running = one.name.replace(mine, str(os.getppid()))
+    other = temporary_name(tmp_path / "b.nii.gz").name.replace(mine, ended)
+    for name in (*left, running, other):
+        (tmp_path / name).touch()
+    (tmp_path / f"{one.name.replace(mine, ended).split('.nii')[0]}-abc").mkdir()
+    clear_leftovers(path)
+    assert files_in(tmp_path) == {running, other}
+    write_bytes(path, b"x", "File")
+    assert files_in(tmp_path) == {running, other, "a.nii.gz"}
+
+
+def test_a_long_name_that_the_system_allows_can_be_written(tmp_path):
+    write_bytes(tmp_path / ("x" * 240 + ".bin"), b"x", "File")
+    assert len(list(tmp_path.iterdir())) == 1
