@@ -67,16 +67,21 @@ def constellation(maps: torch.Tensor, grid: Grid, matrix: np.ndarray | None = No
 
 
 def mean_constellation(people: list[Constellation]) -> Constellation:
-    """The mean of several people's, each first laid on the first one; a structure that few people show counts less.
+    """The mean shape of several people's, in their mean pose; a structure that few people show counts less.
 
     Raises:
         InputError: a person has too few structures to be aligned.
     """
-    laid = [
-        Constellation(apply_matrix(fit(person, people[0]).matrix, person.points), person.weights) for person in people
-    ]
-    weights = np.array([person.weights for person in laid])
-    points = np.array([person.points for person in laid])
+    shape = _mean([_laid(person, people[0]) for person in people])
+    return _laid(shape, _mean(people))
+
+
+def _laid(source: Constellation, target: Constellation) -> Constellation:
+    return Constellation(apply_matrix(fit(source, target).matrix, source.points), source.weights)
+
+
+def _mean(people: list[Constellation]) -> Constellation:
+    points, weights = (np.array([getattr(person, key) for person in people]) for key in ("points", "weights"))
     total = np.maximum(weights.sum(axis=0), 1e-9)
     return Constellation((points * weights[..., None]).sum(axis=0) / total[:, None], weights.mean(axis=0))
 

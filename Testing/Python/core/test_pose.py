@@ -126,13 +126,15 @@ def test_an_affine_fit_finds_stretch_and_is_held_where_the_points_say_nothing(nd
     np.testing.assert_allclose(held, turned, atol=1e-6)
 
 
-def test_the_mean_constellation_is_that_of_people_who_lie_differently():
-    people = [stars(3, apply_matrix(known(3, seed, 20 * seed), POINTS[3])) for seed in range(4)]
-    missing = Constellation(
-        people[1].points + np.diag([500.0, 500.0] + [0.0] * 8)[:, :3], np.array([0.0, 0.0] + [1.0] * 8)
+def test_the_mean_constellation_has_the_people_s_shape_and_their_mean_pose():
+    turned = [known(3, 1, degrees, shift=0.0) for degrees in (-20, 20, 0, 0)]
+    people = [stars(3, apply_matrix(matrix, POINTS[3]) + [8.0, 0, 0]) for matrix in turned]
+    people[1] = Constellation(
+        people[1].points + np.diag([500.0, 500.0] + [0.0] * 8)[:, :3], np.array([0.0] * 2 + [1.0] * 8)
     )
-    mean = mean_constellation([people[0], missing, *people[2:]])
-    np.testing.assert_allclose(mean.points, people[0].points, atol=1e-6)
+    mean = mean_constellation(people)
+    np.testing.assert_allclose(fit(stars(3), mean).residuals, 0, atol=1e-6)
+    np.testing.assert_allclose(mean.points, POINTS[3] + [8.0, 0, 0], atol=3.0)
     np.testing.assert_allclose(mean.weights, [0.75, 0.75] + [1.0] * 8)
 
 
