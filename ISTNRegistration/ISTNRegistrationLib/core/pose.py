@@ -27,7 +27,7 @@ _MOST_SUBSETS = 1500
 _RIDGE = 0.1  # how strongly an affine fit is held to the rigid one; 1 is as much as all points
 _CLEARLY = 0.5  # a mirror image fits clearly better if its mean distance is below this share
 _FAR_MM = 10.0  # farther counts no more in that mean
-GOOD = 0.5  # score of a view in which the structures are found; wrong poses scored 0.3 on develop-val
+GOOD = 0.4  # score of a view in which the structures are found; wrong poses scored 0.3 on develop-val
 
 
 @dataclass(frozen=True, eq=False)
