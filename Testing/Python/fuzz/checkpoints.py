@@ -54,6 +54,7 @@ class Checkpoints:
             change(file, str(rng.choice(list(file["weights"]))), rng)
 
     def judge(self, kind: str) -> str:
+# fmt: off
         """Load the case: ``loaded``, ``changed`` (by another content that is as good) or ``wrong``; raises InputError."""
         found = load_checkpoint(self.path)
         ours, theirs = self.wanted.model.state_dict(), found.model.state_dict()
@@ -125,7 +126,15 @@ def _values(file, key, rng):
 
 def _attribute(file, key, rng):
     name = ["format", "format_version", "config", "card"][rng.integers(4)]
-    value = [b"\xff", np.arange(9), "[" * 50_000, 7, np.nan, h5py.Empty("f4"), "\ud800".encode("utf-8", "surrogatepass")]
+    value = [
+        b"\xff",
+        np.arange(9),
+        "[" * 50_000,
+        7,
+        np.nan,
+        h5py.Empty("f4"),
+        "\ud800".encode("utf-8", "surrogatepass"),
+    ]
     file.attrs[name] = value[rng.integers(len(value))]
 
 
