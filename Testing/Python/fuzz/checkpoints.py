@@ -54,8 +54,7 @@ class Checkpoints:
             change(file, str(rng.choice(list(file["weights"]))), rng)
 
     def judge(self, kind: str) -> str:
-# fmt: off
-        """Load the case: ``loaded``, ``changed`` (by another content that is as good) or ``wrong``; raises InputError."""
+        """Load the case: ``loaded``, ``changed`` (other content, as good) or ``wrong``; raises InputError."""
         found = load_checkpoint(self.path)
         ours, theirs = self.wanted.model.state_dict(), found.model.state_dict()
         same = found.config == self.wanted.config and found.card == self.wanted.card and ours.keys() == theirs.keys()
