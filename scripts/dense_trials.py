@@ -1,14 +1,17 @@
-"""The dense stage on develop-val brains: Dice, folded voxels and seconds after the B-spline, for each kind of loss.
+"""The dense stage on brains: Dice, folded voxels and seconds after the B-spline, for docs/dense.md.
 
-    python scripts/dense_trials.py [--pairs 6]
+    python scripts/dense_trials.py [--pairs 6]                  # develop-val, each kind of loss
+    python scripts/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv   # once, at the end
 
-Prints a Markdown table for docs/dense.md. Splits are by person; develop-test is never read.
+Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import time
+from pathlib import Path
 
 import paths  # noqa: F401
 
@@ -31,19 +34,34 @@ LOSSES = ("maps", "maps+image", "auto")
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=6, help="how many of the ordered pairs (default: all 6)")
+    parser.add_argument("--split", choices=("develop-val", "develop-test"), default="develop-val")
+    parser.add_argument("--pairs", type=int, help="how many of the ordered pairs (default: all)")
+    parser.add_argument("--losses", nargs="+", default=LOSSES)
+    parser.add_argument("--csv", type=Path)
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    rows: dict[str, list] = {}
-    for fixed, moving in ordered_pairs("develop-val")[: parser.parse_args().pairs]:
-        for name, numbers in trial(fixed, moving).items():
-            rows.setdefault(name, []).append(numbers)
-    print("| | Dice | folded voxels | seconds more |\n|---|---|---|---|")
-    for name, numbers in rows.items():
-        dice, folded, seconds = np.mean(numbers, axis=0)
-        print(f"| {name} | {dice:.3f} | {folded:.1f} | {seconds:.1f} |")
+    rows: list[tuple] = []
+    for fixed, moving in ordered_pairs(args.split)[: args.pairs]:
+        for name, numbers in trial(fixed, moving, args.losses).items():
+            rows.append((fixed.image.name, moving.image.name, name, *numbers))
+        if args.csv:
+            write(args.csv, rows)
+    print("| | pairs | Dice | folded voxels | seconds more |\n|---|---|---|---|---|")
+    for name in dict.fromkeys(row[2] for row in rows):
+        numbers = np.array([row[3:] for row in rows if row[2] == name])
+        dice, folded, seconds = numbers.mean(axis=0)
+        print(f"| {name} | {len(numbers)} | {dice:.3f} | {folded:.1f} | {seconds:.1f} |")
 
 
-def trial(fixed, moving) -> dict[str, tuple[float, float, float]]:
+def write(path: Path, rows: list[tuple]) -> None:
+    """A line per pair and method."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("fixed", "moving", "method", "dice", "folded", "seconds"))
+        writer.writerows((*row[:3], round(row[3], 5), row[4], round(row[5], 3)) for row in rows)
+
+
+def trial(fixed, moving, losses) -> dict[str, tuple[float, float, float]]:
     """Dice, folded voxels at 1 mm and seconds of one pair, by what was done."""
     checkpoint = load_checkpoint("brain")
     began = time.perf_counter()
@@ -52,7 +70,7 @@ def trial(fixed, moving) -> dict[str, tuple[float, float, float]]:
     maps = [torch.from_numpy(m.array)[None] for m in (result.fixed_map, result.moving_map)]
     pair = DensePair(*maps, fixed.image, moving.image, checkpoint.model.channel_weights)
     placement = Placement(result.fixed_map.grid, result.initial)
-    for loss in LOSSES:
+    for loss in losses:
         began = time.perf_counter()
         dense = dense_stage(pair, placement, result.transform, DenseOptions(loss))
         found[f"dense, {loss}"] = _numbers(dense.transform, fixed, moving, time.perf_counter() - began)
