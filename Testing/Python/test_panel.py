@@ -95,6 +95,7 @@ CHANGES = {
     "initial": (combo("initialComboBox", 3), None, lambda r, n: r["initial"] == "center_of_mass"),
     "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
     "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
+    "keepBest": (tick("keepBestCheckBox", False), None, lambda r, n: r["keep_best"] is False),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
     "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),
