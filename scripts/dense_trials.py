@@ -1,7 +1,7 @@
 """The dense stage on brains: Dice, folded voxels and seconds after the B-spline, for docs/dense.md.
 
     python scripts/dense_trials.py [--pairs 6]                  # develop-val, each kind of loss
-    python scripts/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv   # once, at the end
+    python scripts/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv  # once
 
 Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
 """
