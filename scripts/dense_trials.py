@@ -68,7 +68,7 @@ def trial(fixed, moving, losses) -> dict[str, tuple[float, float, float]]:
     result = register_pair(fixed.image, moving.image, checkpoint, RegisterOptions("bspline"))
     found = {"B-spline, refined": _numbers(result.transform, fixed, moving, time.perf_counter() - began)}
     maps = [torch.from_numpy(m.array)[None] for m in (result.fixed_map, result.moving_map)]
-    pair = DensePair(*maps, fixed.image, moving.image, checkpoint.model.channel_weights)
+    pair = DensePair(*maps, fixed.image, moving.image, torch.ones_like(checkpoint.model.channel_weights))
     placement = Placement(result.fixed_map.grid, result.initial)
     for loss in losses:
         began = time.perf_counter()
