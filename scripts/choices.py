@@ -93,7 +93,8 @@ def _one(checkpoint: Checkpoint, model: ISTN, options: RegisterOptions, fixed: S
     config = checkpoint.config
     sides = Prepared(fixed.image), Prepared(moving.image)
     placement = place(*sides, options.initial, config)
-    images = [seen(sides[1], placement.grid, placement.initial, config), seen(sides[0], placement.grid, np.eye(4), config)]
+    poses = placement.initial, np.eye(4)
+    images = [seen(s, placement.grid, pose, config) for s, pose in zip(sides[::-1], poses, strict=True)]
     with torch.no_grad():
         maps = checkpoint.model.maps(torch.cat(images))
         maps = maps.amax(dim=1, keepdim=True) if model.config.map_channels == 1 else maps

@@ -153,7 +153,8 @@ def _register_images(model: ISTN, options: RegisterOptions, fixed: Scan, moving:
     config = model.config
     sides = Prepared(fixed.image), Prepared(moving.image)
     placement = place(*sides, options.initial, config)
-    images = seen(sides[1], placement.grid, placement.initial, config), seen(sides[0], placement.grid, np.eye(4), config)
+    poses = placement.initial, np.eye(4)
+    images = tuple(seen(s, placement.grid, pose, config) for s, pose in zip(sides[::-1], poses, strict=True))
     with torch.no_grad():
         return register_maps(model, images, placement, options).transform
 

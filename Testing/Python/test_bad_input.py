@@ -192,7 +192,7 @@ def test_a_checkpoint_with_wrong_content(damage, given, refused):
 
 
 def test_a_transform_that_the_checkpoint_does_not_have(refused):
-    refused("not trained for this transform. Expected affine, bspline; got rigid", transform="rigid")
+    refused("not trained for this transform. Expected affine, bspline, dense; got rigid", transform="rigid")
 
 
 def test_heatmaps_of_a_checkpoint_without_maps(refused, tmp_path):

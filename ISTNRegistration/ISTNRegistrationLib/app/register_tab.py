@@ -112,6 +112,7 @@ class RegisterTab:
 
     def _showTransforms(self) -> None:
         names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
+        names["dense"] = _("Dense (B-spline first)")
         box, offered = self.ui.transformComboBox, self.models.transforms
         if [box.itemData(k) for k in range(box.count)] != list(offered):
             box.clear()

@@ -14,11 +14,11 @@ from .heatmaps import differenceNode, heatmapNodes
 from .provenance import setProvenance
 from .reuse import putInFolder, reused
 from .transforms import (
-    bsplineTransformNode,
     gridTransformNode,
     inverseTransformNode,
     linearTransformNode,
     matrixFromNode,
+    residualTransformNode,
     setRegistrationReferences,
     transformNodeFor,
 )
@@ -93,7 +93,7 @@ def checkOutputs(outputs: OutputOptions, transform: str) -> None:
     chosen = outputs.transformNode
     if chosen is None:
         return
-    linear = transform != "bspline" and not outputs.grid
+    linear = transform in ("rigid", "affine") and not outputs.grid
     wrong = "vtkMRMLLinearTransformNode" if not linear else "vtkMRMLGridTransformNode"
     if chosen.IsA(wrong) or (linear and chosen.IsA("vtkMRMLBSplineTransformNode")):
         expected = "a linear transform node" if linear else "a transform node that can hold a warp"
@@ -139,7 +139,7 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
     if outputs.parts:
         nodes.linear = linearTransformNode(scene, result.transform.linear, f"{name} linear")
         if result.transform.residual is not None:
-            nodes.residual = bsplineTransformNode(scene, result.transform.residual, f"{name} residual")
+            nodes.residual = residualTransformNode(scene, result.transform.residual, f"{name} residual")
     if outputs.inverse:
         nodes.inverse = inverseTransformNode(scene, nodes.transform, grid, f"{name} inverse")
     if computation.warped is not None:

@@ -25,13 +25,13 @@ FLIP = RAS_TO_LPS.diagonal()[:3]
 def transformNodeFor(scene, transform: SpatialTransform, name: str):
     """The exact transform as one node, as compact as it can be.
 
-    A linear transform becomes a linear node; a B-spline on the identity a B-spline node; a B-spline on a linear
-    transform one composite vtkMRMLTransformNode of both. All are exact everywhere, small, and saved as one .h5 for ITK.
+    A linear transform becomes a linear node; a warp on the identity a B-spline or grid node; a warp on a linear
+    transform one composite vtkMRMLTransformNode of both. All are exact everywhere, and saved as one .h5 for ITK.
     """
     if transform.residual is None:
         return linearTransformNode(scene, transform.linear, name)
     if np.array_equal(transform.linear, np.eye(4)):
-        return bsplineTransformNode(scene, transform.residual, name)
+        return residualTransformNode(scene, transform.residual, name)
     return _newNode(scene, "vtkMRMLTransformNode", name, vtkTransformFor(transform))
 
 
@@ -41,7 +41,7 @@ def vtkTransformFor(transform: SpatialTransform):
         return _vtkLinear(transform.linear)
     composite = vtk.vtkGeneralTransform()  # premultiplies: what is concatenated last is applied first
     composite.Concatenate(_vtkLinear(transform.linear))
-    composite.Concatenate(_vtkBSpline(transform.residual))
+    composite.Concatenate(_vtkResidual(transform.residual))
     return composite
 
 
@@ -52,9 +52,10 @@ def linearTransformNode(scene, fixedToMoving_LPS, name: str):
     return node
 
 
-def bsplineTransformNode(scene, field: BSplineField, name: str):
-    """vtkMRMLBSplineTransformNode of x -> x + u(x): the same coefficients, hence exact everywhere."""
-    return _newNode(scene, "vtkMRMLBSplineTransformNode", name, _vtkBSpline(field))
+def residualTransformNode(scene, field, name: str):
+    """Node of x -> x + u(x), exact everywhere: a B-spline node of a BSplineField, a grid node of a DenseField."""
+    kind = "BSpline" if isinstance(field, BSplineField) else "Grid"
+    return _newNode(scene, f"vtkMRML{kind}TransformNode", name, _vtkResidual(field))
 
 
 def gridTransformNode(scene, transform: SpatialTransform, grid: Grid, name: str, marginMm: float = GRID_MARGIN_MM):
@@ -67,12 +68,7 @@ def gridTransformNode(scene, transform: SpatialTransform, grid: Grid, name: str,
     displacement = np.empty((*grid.shape, 3), dtype=np.float32)
     for k in range(grid.shape[0]):  # slab by slab: the points of a big grid in double precision fill the memory
         displacement[k] = (transform.displacement(grid.rows(k, k + 1)) * FLIP)[0]
-    vtkGrid = slicer.vtkOrientedGridTransform()
-    vtkGrid.SetDisplacementGridData(_vectorImage(displacement, grid))
-    vtkGrid.SetGridDirectionMatrix(_directionMatrix(grid))
-    vtkGrid.SetInterpolationModeToLinear()
-    vtkGrid.SetInverseTolerance(INVERSE_TOLERANCE_MM)
-    return _newNode(scene, "vtkMRMLGridTransformNode", name, vtkGrid)
+    return _newNode(scene, "vtkMRMLGridTransformNode", name, _vtkGrid(displacement, grid))
 
 
 def paddedGrid(grid: Grid, marginMm: float) -> Grid:
@@ -143,6 +139,23 @@ def _vtkLinear(fixedToMoving_LPS) -> vtk.vtkTransform:
     linear = vtk.vtkTransform()
     linear.SetMatrix(_rasMatrix(fixedToMoving_LPS))
     return linear
+
+
+def _vtkResidual(field):
+    """The warp x -> x + u(x); VTK keeps the border's displacement outside a grid: there a DenseField is zero."""
+    if isinstance(field, BSplineField):
+        return _vtkBSpline(field)
+    return _vtkGrid(np.moveaxis(field.vectors, 0, -1) * FLIP, field.grid)
+
+
+def _vtkGrid(displacement, grid: Grid):
+    """vtkOrientedGridTransform of RAS displacements ([D, H, W, 3]) at the voxels of ``grid``, linear in between."""
+    transform = slicer.vtkOrientedGridTransform()
+    transform.SetDisplacementGridData(_vectorImage(displacement, grid))
+    transform.SetGridDirectionMatrix(_directionMatrix(grid))
+    transform.SetInterpolationModeToLinear()
+    transform.SetInverseTolerance(INVERSE_TOLERANCE_MM)
+    return transform
 
 
 def _vtkBSpline(field: BSplineField):

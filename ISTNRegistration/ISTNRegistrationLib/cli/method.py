@@ -20,7 +20,8 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--initial", default=DEFAULTS.initial, metavar="NAME_OR_FILE", help=initial)
     refine = "what is optimized for this pair: theta, the network's weights (as published) or none (default: theta)"
     parser.add_argument("--refine", choices=REFINEMENTS, default=DEFAULTS.refine, help=refine)
-    count = f"maximum iterations per stage; stops early when the loss no longer improves (default: {DEFAULTS.iterations})"
+    count = "maximum iterations per stage; stops early when the loss no longer improves"
+    count += f" (default: {DEFAULTS.iterations})"
     parser.add_argument("--iterations", type=whole(0, MOST_ITERATIONS), help=count)
     keep = "return the last stage, even where an earlier one agreed better"
     parser.add_argument("--no-keep-best", dest="keep_best", action="store_false", help=keep)

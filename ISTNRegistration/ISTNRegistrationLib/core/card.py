@@ -48,8 +48,8 @@ class CheckpointCard:
 
     @property
     def transforms(self) -> tuple[str, ...]:
-        """rigid, affine, bspline: those that it offers."""
-        return self.config.transforms
+        """rigid, affine, bspline, dense: those that it offers."""
+        return self.config.offers
 
     @property
     def structures(self) -> tuple[str, ...]:

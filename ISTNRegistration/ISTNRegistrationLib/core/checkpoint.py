@@ -32,9 +32,9 @@ class Checkpoint:
     warnings: tuple[str, ...] = ()  # of reading it
 
     def check_transform(self, transform: str) -> None:
-        """Raise InputError when the model has no STN for ``transform``."""
-        if transform not in self.config.transforms:
-            offered = ", ".join(self.config.transforms)
+        """Raise InputError when the model does not offer ``transform``."""
+        if transform not in self.config.offers:
+            offered = ", ".join(self.config.offers)
             who, todo = f"Checkpoint '{self.name}'", "Pick one of those, or another checkpoint"
             raise InputError(who, "it was not trained for this transform", offered, transform, todo)
 

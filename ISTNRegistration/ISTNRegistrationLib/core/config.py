@@ -124,6 +124,11 @@ class ModelConfig:
         return len(self.grid.size)
 
     @property
+    def offers(self) -> tuple[str, ...]:
+        """Transforms that a user can choose: those of the networks, and after them a dense one."""
+        return (*self.transforms, "dense")
+
+    @property
     def uses_itn(self) -> bool:
         """Whether there is an ITN; STN-u and STN-s register the images themselves."""
         return self.method.startswith("istn")

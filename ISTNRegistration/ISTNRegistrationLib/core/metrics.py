@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from .bspline import field_on_grid
 from .grid import Grid
 from .transform import SpatialTransform
 
@@ -31,7 +30,7 @@ def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray
     linear = np.linalg.det(transform.linear[:-1, :-1])
     if transform.residual is None:
         return np.full(grid.shape, linear)
-    field = field_on_grid(transform.residual.coefficients, transform.residual.grid, grid)  # (*shape, n)
+    field = transform.residual.on_grid(grid)  # (*shape, n)
     columns = [_derivative(field, grid, axis) for axis in range(grid.ndim)]
     return _determinant(columns) * (linear / np.linalg.det(grid.matrix[:-1, :-1]))
 

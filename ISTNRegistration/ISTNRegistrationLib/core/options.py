@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from . import config
 from .errors import InputError
 
-TRANSFORMS = ("rigid", "affine", "bspline")
+TRANSFORMS = (*config.TRANSFORMS, "dense")
 INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", "rigid")
 REFINEMENTS = ("theta", "weights", "none")
 DEVICES = ("auto", "cpu", "cuda")
@@ -22,7 +23,8 @@ class RegisterOptions:
     """What the user chooses.
 
     Attributes:
-        transform: rigid, affine or bspline; a B-spline starts from the checkpoint's affine (or rigid) transform.
+        transform: rigid, affine, bspline or dense; a B-spline starts from the checkpoint's affine (or rigid) transform,
+            a dense one from its B-spline, if it has one.
         initial: initial alignment: a name of ``INITIALS``, a matrix (n+1, n+1) fixed → moving, LPS mm, or the file of a
             linear transform. ``landmarks``, ``rigid`` and files are resolved by ``data.run``.
         refine: theta, weights (the paper's way) or none (one pass).
@@ -47,6 +49,9 @@ class RegisterOptions:
         if type(self.iterations) is not int or not 0 <= self.iterations <= MOST_ITERATIONS:
             expected = f"a whole number from 0 to {MOST_ITERATIONS}"
             raise InputError("Option 'iterations'", "it cannot be used", expected, repr(self.iterations))
+        if self.transform == "dense" and not self.refines:
+            who, todo = "Option 'refine'", "Use theta, or another transform"
+            raise InputError(who, "a dense transform is found by iterating", "theta or weights", self.refine, todo)
         if not isinstance(self.keep_best, bool):
             raise InputError("Option 'keep_best'", "it cannot be used", "True or False", repr(self.keep_best))
 

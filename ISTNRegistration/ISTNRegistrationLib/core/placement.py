@@ -39,12 +39,18 @@ class Placement:
         free = pad_ring(as_numpy(coefficients), self.grid.ndim)
         return SpatialTransform(total, BSplineField(lattice.moved(to_world), free))
 
+    def warped(self, moving_map: torch.Tensor, transform: SpatialTransform) -> torch.Tensor:
+        """M'∘T, (1, C, *shape), of a transform fixed → moving in the world."""
+        to_map = SpatialTransform(np.linalg.inv(self.initial) @ transform.linear, transform.residual)
+        warped = warp_volume(self.fixed_volume(moving_map, "M'"), to_map, self.grid)
+        return torch.from_numpy(warped.array)[None].to(moving_map)
+
     def fixed_volume(self, maps: torch.Tensor, name: str) -> Volume:
         """Maps (1, C, *shape) as a volume in fixed space."""
         return Volume(maps.detach()[0].cpu().numpy(), self.grid, name)
 
     def moving_volume(self, maps: torch.Tensor, name: str) -> Volume:
-        """Maps (1, C, *shape) as a volume in moving space: carried there, or resampled if the initial alignment is not rigid."""
+        """Maps (1, C, *shape) in moving space: carried there, or resampled if the initial alignment is not rigid."""
         volume = self.fixed_volume(maps, name)
         rotation = self.initial[:-1, :-1]
         if np.allclose(rotation.T @ rotation, np.eye(self.grid.ndim), atol=1e-6):

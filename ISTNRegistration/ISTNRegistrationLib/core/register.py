@@ -20,7 +20,7 @@ from .istn import ISTN
 from .options import RegisterOptions
 from .placement import Placement, fixed_grid, place, seen
 from .preprocess import Prepared
-from .stages import OnProgress, Progress, Stage, run_stages, stage_transforms, start
+from .stages import OnProgress, Progress, Stage, run_stages, start
 from .transform import SpatialTransform
 from .volume import Volume, check_image
 
@@ -107,7 +107,8 @@ def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOp
     image = Prepared(moving)
     placement = place(fixed.image, image, options.initial, checkpoint.config)
     moving_map = itn_map(fixed.model, seen(image, placement.grid, placement.initial, checkpoint.config))
-    return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress)
+    images = fixed.image.volume, moving
+    return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress, images)
 
 
 @torch.no_grad()
@@ -122,14 +123,15 @@ def register_maps(
     placement: Placement,
     options: RegisterOptions,
     on_progress: OnProgress | None = None,
+    images: tuple[Volume, Volume] | None = None,
 ) -> RegistrationResult:
     """The part after the ITN; with true structure maps in the place of M' and F' it gives the best case.
 
     Args:
         maps: M' and F', (1, C, *placement.grid.shape), on the model's device.
+        images: fixed and moving; only a dense transform needs them.
     """
-    names = stage_transforms(options.transform, tuple(model.stns))
-    stages, best, warped = run_stages(start(model, *maps), names, placement, options, on_progress or _ignore)
+    stages, best, warped = run_stages(start(model, *maps), images, placement, options, on_progress or _ignore)
     return RegistrationResult(
         transform=stages[best].transform,
         kept=stages[best].name,

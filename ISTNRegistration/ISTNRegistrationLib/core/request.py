@@ -56,7 +56,7 @@ class Request:
         self.options.check()
         landmarks = self.both("landmarks")
         if landmarks and landmarks[0].shape != landmarks[1].shape:
-            got, expected = f"{len(landmarks[0])} and {len(landmarks[1])}", "the same number of points, in the same order"
+            expected, got = "the same number of points, in order", " and ".join(str(len(p)) for p in landmarks)
             raise InputError("Landmarks", "they cannot be compared", expected, got)
         for image, labels in ((side.image, side.labels) for side in (self.fixed, self.moving)):
             if labels is not None and labels.grid.ndim != image.grid.ndim:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
+from .dense import DenseOptions, dense_stage
+from .dense_box import DensePair
 from .istn import identity
 from .losses import weighted_mse
 from .metrics import folded_voxels
@@ -16,6 +18,7 @@ from .placement import Placement
 from .refine import Pair, refine
 from .soi import soft_dice
 from .transform import SpatialTransform
+from .volume import Volume
 
 WORSE_BY = 0.01  # of agreement: less is noise of the cut at 0.5
 
@@ -42,7 +45,7 @@ class Stage:
     """One step of the way.
 
     Attributes:
-        name: initial, affine, affine refined, bspline, bspline refined (rigid likewise).
+        name: initial, affine, affine refined, bspline, bspline refined (rigid likewise), dense.
         seconds: its own time, without measuring it.
         loss: MSE(M'∘T, F') on the networks' grid after it.
         agreement: label-free: mean Dice of M'∘T and F', both cut at 0.5, over the channels that show anything; NaN if
@@ -61,32 +64,85 @@ class Stage:
     transform: SpatialTransform
 
 
-def run_stages(pair: Pair, names: tuple[str, ...], placement: Placement, options, on_progress: OnProgress):
+def run_stages(pair: Pair, images: tuple[Volume, Volume], placement: Placement, options, on_progress: OnProgress):
     """Initial, then per transform the STN's answer and its refinement; each starts from the best linear part so far.
+
+    Args:
+        pair: before any transform.
+        images: fixed and moving, for the dense stage.
 
     Returns:
         The stages, the number of the best of them (``best_stage``) and M'∘T after that one, (1, C, *shape).
     """
-    parts = (pair.linear, None)
-    stages, after = [_measured("initial", 0.0, (), pair, parts, placement)], [parts]
-    for name in names:
-        pair = dataclasses.replace(pair, transform=name, linear=parts[0])
+    steps = Steps(pair, placement)
+    steps.add("initial", 0.0, (), (pair.linear, None))
+    for name in stage_transforms(options.transform, tuple(pair.model.stns)):
+        if name == "dense":
+            steps.dense(images, options, on_progress)
+        else:
+            steps.network(name, options, on_progress)
+    best = best_stage(steps.stages) if options.keep_best else len(steps.stages) - 1
+    return steps.stages, best, steps.warped[best]
+
+
+class Steps:
+    """The stages so far, and M'∘T after each of them."""
+
+    def __init__(self, pair: Pair, placement: Placement) -> None:
+        self.pair, self.placement = pair, placement
+        self.stages: list[Stage] = []
+        self.warped: list[torch.Tensor] = []
+
+    def network(self, name: str, options, on_progress: OnProgress) -> None:
+        """A transform of the checkpoint: the STN's answer, and if wanted its refinement."""
+        pair = dataclasses.replace(self.pair, transform=name)
         began = time.perf_counter()
         theta = pair.predict()
-        stages.append(_measured(name, time.perf_counter() - began, (), pair, pair.parts(theta), placement))
-        after.append(pair.parts(theta))
+        self.add(name, time.perf_counter() - began, (), pair.parts(theta))
         if options.refines:
             title = f"{name} refined"
-            report = _reporter(title, options.iterations, pair, placement, on_progress)
+            report = _reporter(title, options.iterations, pair, self.placement, on_progress)
             began = time.perf_counter()
             refined = refine(pair, theta, options.refine, options.iterations, report)
             seconds, theta = time.perf_counter() - began, refined.theta
-            stages.append(_measured(title, seconds, refined.losses, pair, pair.parts(theta), placement))
-            after.append(pair.parts(theta))
-        parts = pair.parts(theta)
-    best = best_stage(stages) if options.keep_best else len(stages) - 1
-    with torch.no_grad():
-        return stages, best, pair.model.warp(pair.moving_map, *after[best])
+            self.add(title, seconds, refined.losses, pair.parts(theta))
+        self.pair = dataclasses.replace(pair, linear=pair.parts(theta)[0])
+
+    def dense(self, images: tuple[Volume, Volume], options, on_progress: OnProgress) -> None:
+        """The dense diffeomorphic stage, from the last transform on (core/dense.py)."""
+        pair, normalization = self.pair, self.pair.model.config.normalization
+        chosen = DenseOptions(iterations=min(options.iterations, DenseOptions().iterations))
+        given = DensePair(pair.fixed_map, pair.moving_map, *images, pair.model.channel_weights, normalization)
+
+        def report(iteration: int, loss: float, transform):
+            return on_progress(Progress("dense", iteration, chosen.iterations, loss, transform))
+
+        began = time.perf_counter()
+        found = dense_stage(given, self.placement, self.stages[-1].transform, chosen, report)
+        seconds = time.perf_counter() - began
+        warped = self.placement.warped(pair.moving_map, found.transform)
+        self._append("dense", seconds, found.losses, found.transform, warped)
+
+    @torch.no_grad()
+    def add(self, name: str, seconds: float, losses, parts) -> None:
+        """A stage that ends with a linear part and control points (or None)."""
+        transform = self.placement.transform(*parts, self.pair.model.lattice)
+        self._append(name, seconds, losses, transform, self.pair.model.warp(self.pair.moving_map, *parts))
+
+    def _append(self, name: str, seconds: float, losses, transform: SpatialTransform, warped: torch.Tensor) -> None:
+        fixed = self.pair.fixed_map
+        self.stages.append(
+            Stage(
+                name=name,
+                seconds=seconds,
+                loss=float(weighted_mse(warped, fixed, self.pair.model.channel_weights)),
+                agreement=float(soft_dice(warped, fixed).nanmean()),
+                folded=folded_voxels(transform, self.placement.grid),
+                losses=losses,
+                transform=transform,
+            )
+        )
+        self.warped.append(warped)
 
 
 def best_stage(stages: list[Stage]) -> int:
@@ -99,10 +155,12 @@ def best_stage(stages: list[Stage]) -> int:
 
 
 def stage_transforms(wanted: str, offered: tuple[str, ...]) -> tuple[str, ...]:
-    """A B-spline comes after the checkpoint's affine transform, or its rigid one."""
-    if wanted != "bspline":
+    """A B-spline comes after the checkpoint's affine transform, or its rigid one; dense after all of them."""
+    if wanted in ("rigid", "affine"):
         return (wanted,)
-    return (*[t for t in ("affine", "rigid") if t in offered][:1], "bspline")
+    linear = [t for t in ("affine", "rigid") if t in offered][:1]
+    warps = [t for t in ("bspline",) if t in offered or t == wanted]
+    return (*linear, *warps, *(["dense"] if wanted == "dense" else []))
 
 
 def _reporter(stage: str, iterations: int, pair: Pair, placement: Placement, on_progress: OnProgress):
@@ -114,21 +172,6 @@ def _reporter(stage: str, iterations: int, pair: Pair, placement: Placement, on_
         return on_progress(Progress(stage, iteration, iterations, loss, transform))
 
     return report
-
-
-@torch.no_grad()
-def _measured(name: str, seconds: float, losses, pair: Pair, parts, placement: Placement) -> Stage:
-    warped = pair.model.warp(pair.moving_map, *parts)
-    transform = placement.transform(*parts, pair.model.lattice)
-    return Stage(
-        name=name,
-        seconds=seconds,
-        loss=float(weighted_mse(warped, pair.fixed_map, pair.model.channel_weights)),
-        agreement=float(soft_dice(warped, pair.fixed_map).nanmean()),
-        folded=folded_voxels(transform, placement.grid),
-        losses=losses,
-        transform=transform,
-    )
 
 
 def start(model, moving_map: torch.Tensor, fixed_map: torch.Tensor) -> Pair:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,11 +40,12 @@ class BSplineField:
 class SpatialTransform:
     """x -> linear (x + u(x)), from fixed to moving points, LPS mm (ITK's direction; *from parent* in MRML).
 
-    ``linear`` is the (n+1, n+1) matrix ``fixedToMoving_LPS``; ``residual`` is u, None for a linear transform.
+    ``linear`` is the (n+1, n+1) matrix ``fixedToMoving_LPS``; ``residual`` is u, a BSplineField or a DenseField
+    (``core.dense_field``), None for a linear transform.
     """
 
     linear: np.ndarray
-    residual: BSplineField | None = None
+    residual: Any = None
 
     @property
     def ndim(self) -> int:

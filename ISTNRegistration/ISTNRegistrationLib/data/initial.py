@@ -18,6 +18,7 @@ from .transforms import linear_matrix, read_linear
 
 RIGID_VOXELS = 60_000  # about 4 mm for a head: enough for a start, under a second
 HISTOGRAM_BINS = 32
+RIGID = "Initial alignment `rigid`"
 SHRINK_FACTORS = (3, 2, 1)
 SMOOTHING_VOXELS = (2.0, 1.0, 0.0)
 ITERATIONS = 100
@@ -86,14 +87,14 @@ def register_rigid(fixed: Volume, moving: Volume) -> np.ndarray:
     n = fixed.grid.ndim
     if moving.grid.ndim != n:
         todo = "Give two 2-D or two 3-D images"
-        raise InputError("Initial alignment `rigid`", "the images differ in dimension", f"{n}-D", f"{moving.grid.ndim}-D", todo)
+        raise InputError(RIGID, "the images differ in dimension", f"{n}-D", f"{moving.grid.ndim}-D", todo)
     small = [_small(volume) for volume in (fixed, moving)]
     method = _method(_centers_matched(*small))
     try:
-        return linear_matrix(method.Execute(*small), "Initial alignment `rigid`")
+        return linear_matrix(method.Execute(*small), RIGID)
     except RuntimeError as error:
         todo = "Use `center_of_mass` or a transform of your own"
-        raise InputError("Initial alignment `rigid`", "it failed", "images that overlap", one_line(error), todo) from error
+        raise InputError(RIGID, "it failed", "images that overlap", one_line(error), todo) from error
 
 
 def _from_file(path: Path, ndim: int) -> np.ndarray:

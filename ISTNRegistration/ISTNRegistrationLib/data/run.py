@@ -73,7 +73,7 @@ class Outcome:
         return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), self.notes)
 
     def warped(self, order: str = "linear") -> Volume:
-        """The moving image (unmasked) on the fixed one's grid; its darkest value, which in CT is not 0, outside."""
+        """The moving image (unmasked) on the fixed one's grid; its darkest value outside."""
         moving = self.request.moving.image
         fill = float(moving.array.min())
         return warp_volume(moving, self.result.transform, self.request.fixed.image.grid, order=order, fill=fill)
@@ -86,8 +86,8 @@ class Outcome:
 class Runner:
     """Runs requests one after the other; what they share is computed once.
 
-    That is the checkpoint of the last request, and what the ITN sees in its fixed image. Images and masks are told apart
-    by the ``Volume`` that holds them, not by their values: hand in the same one, and leave its array alone meanwhile.
+    That is the checkpoint of the last request, and what the ITN sees in its fixed image. Images and masks are told
+    apart by the ``Volume`` that holds them: hand in the same one, and leave its array alone meanwhile.
     """
 
     def __init__(self) -> None:

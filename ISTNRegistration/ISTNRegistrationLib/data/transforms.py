@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from ..core.dense_field import DenseField
 from ..core.errors import InputError
 from ..core.files import check_space
 from ..core.transform import BSplineField, SpatialTransform
@@ -58,7 +59,7 @@ def write_itk(path, transform: sitk.Transform, who: str) -> None:
 
 
 def read_transform(path) -> SpatialTransform:
-    """Read a transform of the form x -> L (x + u(x)): linear parts, then at most one cubic B-spline applied first.
+    """Read a transform x -> L (x + u(x)): linear parts, then at most one cubic B-spline or field, applied first.
 
     Raises:
         InputError: no such file, not a transform, or a transform of another form.
@@ -76,26 +77,29 @@ def read_linear(path) -> np.ndarray:
 
 
 def to_sitk_transform(transform: SpatialTransform) -> sitk.Transform:
-    """The same mapping as an ``AffineTransform`` (centre 0), or a ``CompositeTransform`` of it and a B-spline.
+    """The same mapping as an ``AffineTransform`` (center 0), or a ``CompositeTransform`` of it and a warp.
 
-    Convention: ITK applies the transform added last first, so the B-spline x -> x + u(x) stands last.
+    Convention: ITK applies the transform added last first, so the B-spline or displacement field u stands last.
     """
-    affine = matrix_transform(transform.linear)
-    if transform.residual is None:
+    affine, residual = matrix_transform(transform.linear), transform.residual
+    if residual is None:
         return affine
-    return sitk.CompositeTransform([affine, _to_sitk_bspline(transform.residual)])
+    warp = _to_sitk_bspline(residual) if isinstance(residual, BSplineField) else _to_sitk_field(residual)
+    return sitk.CompositeTransform([affine, warp])
 
 
 def from_sitk_transform(transform: sitk.Transform, who: str = "Transform") -> SpatialTransform:
     """A SimpleITK transform as a SpatialTransform.
 
     Raises:
-        InputError: it is not made of linear parts and at most one cubic B-spline that is applied first.
+        InputError: it is not made of linear parts and at most one cubic B-spline or field that is applied first.
     """
     parts = leaves(transform)
     residual = None
     if parts and isinstance(parts[-1], sitk.BSplineTransform):
         residual = _from_sitk_bspline(parts.pop(), who)
+    elif parts and isinstance(parts[-1], sitk.DisplacementFieldTransform):
+        residual = _from_sitk_field(parts.pop())
     linear = np.eye(transform.GetDimension() + 1)
     for part in parts:
         linear = linear @ linear_matrix(part, who)
@@ -142,6 +146,21 @@ def _to_sitk_bspline(field: BSplineField) -> sitk.BSplineTransform:
         image.SetDirection(np.ravel(field.grid.direction).tolist())
         images.append(image)
     return sitk.BSplineTransform(images, CUBIC)
+
+
+def _to_sitk_field(field: DenseField) -> sitk.DisplacementFieldTransform:
+    """ITK's field is linear between its voxels and zero outside, as DenseField is."""
+    vectors = np.ascontiguousarray(np.moveaxis(field.vectors, 0, -1), dtype=np.float64)
+    image = sitk.GetImageFromArray(vectors, isVector=True)
+    image.SetSpacing(field.grid.spacing)
+    image.SetOrigin(field.grid.origin)
+    image.SetDirection(np.ravel(field.grid.direction).tolist())
+    return sitk.DisplacementFieldTransform(image)
+
+
+def _from_sitk_field(transform: sitk.DisplacementFieldTransform) -> DenseField:
+    image = transform.GetDisplacementField()
+    return DenseField(grid_of(image), np.moveaxis(sitk.GetArrayFromImage(image), -1, 0))
 
 
 def _from_sitk_bspline(transform: sitk.BSplineTransform, who: str) -> BSplineField:

@@ -10,7 +10,7 @@ from harness.scene import contents, node_ids
 from ISTNRegistrationLib.bridge import outputs as making
 from ISTNRegistrationLib.bridge.outputs import OutputOptions, applyTransform
 from ISTNRegistrationLib.bridge.provenance import asPython, provenance
-from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
+from ISTNRegistrationLib.bridge.transforms import linearTransformNode, residualTransformNode
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
 from ISTNRegistrationLib.core.volume import Volume
@@ -169,7 +169,7 @@ def test_a_linear_transform_node_can_be_the_start(scene, pair, checkpoint):
 
 
 def test_a_warp_cannot_be_the_start(scene, pair, checkpoint):
-    node = bsplineTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp")
+    node = residualTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp")
     with pytest.raises(InputError, match="linear"):
         register(scene, pair, checkpoint, {"initial": node})
 

@@ -5,19 +5,21 @@ import slicer
 from builders import affine_matrix, blob_volume, bspline_field
 from harness.geometry import GRIDS, itk_points, mrml_from_world, mrml_to_world, points_in, transforms_over
 from ISTNRegistrationLib.bridge.transforms import (
-    bsplineTransformNode,
     gridTransformNode,
     linearTransformNode,
     matrixFromNode,
     paddedGrid,
+    residualTransformNode,
     setRegistrationReferences,
     transformNodeFor,
 )
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
+from ISTNRegistrationLib.core.dense_field import DenseField
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.warp import warp_volume
+from ISTNRegistrationLib.data.transforms import read_transform, write_transform
 
 every_grid = pytest.mark.parametrize("grid", GRIDS.values(), ids=GRIDS.keys())
 every_kind = pytest.mark.parametrize("kind", ["identity", "linear", "bspline", "linear and bspline"])
@@ -119,12 +121,31 @@ def test_padding_keeps_the_voxels_where_they_are(grid):
 def test_linear_and_residual_nodes_one_under_the_other_are_the_whole_even_when_hardened(scene, grid):
     transform = transforms_over(grid)["linear and bspline"]
     linear = linearTransformNode(scene, transform.linear, "linear")
-    residual = bsplineTransformNode(scene, transform.residual, "residual")
+    residual = residualTransformNode(scene, transform.residual, "residual")
     linear.SetAndObserveTransformNodeID(residual.GetID())
     points = points_in(grid, margin=0.3)
     np.testing.assert_allclose(mrml_from_world(linear, points), transform.map_points(points), atol=1e-6)
     assert slicer.vtkSlicerTransformLogic.hardenTransform(linear)
     np.testing.assert_allclose(mrml_from_world(linear, points), transform.map_points(points), atol=1e-6)
+
+
+@every_grid
+@pytest.mark.parametrize("linear", [np.eye(4), affine_matrix(3)], ids=["alone", "after a linear one"])
+def test_a_dense_field_is_the_same_warp_in_mrml_and_in_its_file(scene, grid, linear, tmp_path):
+    """Off-center and different along each axis; zero outside its grid, where VTK would go on with the border."""
+    vectors = np.zeros((3, *grid.shape), np.float32)
+    vectors[0, 4:9, 3:8, 5:9], vectors[1, 4:9, 6:10, 3:7], vectors[2, 2:6, 3:8, 3:7] = 3.0, -2.0, 1.5
+    transform = SpatialTransform(linear, DenseField(grid, vectors))
+    node = transformNodeFor(scene, transform, "dense")
+    points = np.concatenate([points_in(grid, margin=0.3), grid.points().reshape(-1, 3)[::31]])
+    np.testing.assert_allclose(mrml_from_world(node, points), transform.map_points(points), atol=1e-4)
+    np.testing.assert_allclose(
+        itk_points(saved(node, tmp_path / "T.h5"), points), transform.map_points(points), atol=1e-4
+    )
+    write_transform(tmp_path / "own.h5", transform)
+    np.testing.assert_allclose(
+        read_transform(tmp_path / "own.h5").map_points(points), transform.map_points(points), atol=1e-4
+    )
 
 
 def test_a_landmark_moves_against_the_direction_of_the_resampling(scene):
@@ -146,7 +167,7 @@ def test_a_linear_node_is_read_back_as_its_matrix_with_its_parents(scene):
 
 
 def test_a_warp_cannot_start_a_registration(scene):
-    node = bsplineTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp")
+    node = residualTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp")
     with pytest.raises(InputError, match="linear transform node"):
         matrixFromNode(node)
 

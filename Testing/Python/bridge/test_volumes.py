@@ -5,7 +5,7 @@ import vtk
 from builders import affine_matrix, blob_volume, bspline_field, direction
 from harness.geometry import FLIP, GRIDS
 from harness.scene import node_ids
-from ISTNRegistrationLib.bridge.transforms import bsplineTransformNode, linearTransformNode
+from ISTNRegistrationLib.bridge.transforms import linearTransformNode, residualTransformNode
 from ISTNRegistrationLib.bridge.volumes import (
     nodeFromVolume,
     numpyMatrix,
@@ -102,7 +102,7 @@ def sheared_node(scene):
 
 def warped_node(scene):
     node = nodeFromVolume(scene, blob_volume(GRIDS["LPS"]), "image")
-    node.SetAndObserveTransformNodeID(bsplineTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp").GetID())
+    node.SetAndObserveTransformNodeID(residualTransformNode(scene, bspline_field(GRIDS["LPS"]), "warp").GetID())
     return node
 
 
@@ -163,7 +163,7 @@ def test_a_transformed_segment_is_complete_even_when_oblique(scene, grid, kind):
     node, arrays = segmentation_node(scene, grid)
     matrix, field = affine_matrix(3, 1, grid.center), bspline_field(grid)
     linear = kind == "linear"
-    parent = linearTransformNode(scene, matrix, "T") if linear else bsplineTransformNode(scene, field, "T")
+    parent = linearTransformNode(scene, matrix, "T") if linear else residualTransformNode(scene, field, "T")
     node.SetAndObserveTransformNodeID(parent.GetID())
     other = Grid.centered(grid.center, (17, 16, 15), (1.4, 1.5, 1.6))
     points = other.points()

@@ -47,6 +47,40 @@ def test_a_known_rigid_shift_is_found_in_any_orientation(ndim, orientation):
     assert result.stages[-1].loss < 0.05 * result.stages[0].loss
 
 
+@pytest.mark.parametrize(("ndim", "orientation"), [(2, "LPS"), (3, "oblique")])
+def test_dense_comes_after_the_bspline_agrees_better_and_says_what_the_maps_then_are(ndim, orientation):
+    fixed = scaled(blob_volume(make_grid(ndim), seed=1))
+    moving = scaled(blob_volume(make_grid(ndim, orientation, center=(7.0, -4.0, 3.0)), seed=1))
+    seen = []
+    options = RegisterOptions("dense", iterations=6, keep_best=False)
+    result = register_pair(fixed, moving, checkpoint(ndim), options, lambda p: seen.append((p.stage, p.transform())))
+    assert [s.name for s in result.stages] == [*STAGES, "dense"] and result.stages[-1].folded == 0
+    assert result.stages[-1].loss < result.stages[-2].loss
+    assert sum(stage == "dense" for stage, _ in seen) == 7 and seen[-1][1].residual is not None
+    carried = warp_volume(result.moving_map, result.transform, result.fixed_map.grid).array
+    inside = (slice(None), *[slice(4, -4)] * ndim)
+    assert np.abs(carried.reshape(result.warped_map.channels.shape) - result.warped_map.channels)[inside].max() < 0.02
+
+
+def test_dense_can_be_stopped_and_cancelled():
+    fixed, moving = (scaled(blob_volume(make_grid(3), seed=s)) for s in (1, 2))
+
+    def stop(progress):
+        return progress.stage != "dense" or progress.iteration < 2
+
+    result = register_pair(fixed, moving, checkpoint(3), RegisterOptions("dense", iterations=5), stop)
+    assert len(result.stages[-1].losses) == 3
+
+    def cancel(progress):
+        if progress.stage == "dense":
+            raise RegistrationCancelled
+
+    with pytest.raises(RegistrationCancelled):
+        register_pair(fixed, moving, checkpoint(3), RegisterOptions("dense", iterations=2), cancel)
+    with pytest.raises(InputError, match="found by iterating"):
+        register_pair(fixed, moving, checkpoint(3), RegisterOptions("dense", refine="none"))
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("mode", ["weights", "theta"])
 def test_bspline_runs_all_stages_each_no_worse_than_the_last(ndim, mode):

@@ -145,7 +145,9 @@ def test_a_line_put_on_top_of_a_finished_list_leaves_the_others_done(pairs, tmp_
     new = once(pairs, tmp_path, options)
     assert [(row.fixed, row.moving) for row in new] == [("a.nii.gz", "a.nii.gz")]
     assert new[0].folder not in {row.folder for row in first}
-    assert "same image" in new[0].message and [row.state for row in Batch(pairs, tmp_path, options).rows] == ["done"] * 3
+    assert (
+        "same image" in new[0].message and [row.state for row in Batch(pairs, tmp_path, options).rows] == ["done"] * 3
+    )
 
 
 def test_two_lists_whose_files_have_the_same_names_do_not_share_a_folder(images, tmp_path, options):

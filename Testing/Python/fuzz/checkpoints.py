@@ -54,7 +54,7 @@ class Checkpoints:
             change(file, str(rng.choice(list(file["weights"]))), rng)
 
     def judge(self, kind: str) -> str:
-        """Load the case: ``loaded``, ``changed`` (by another content that is as good) or ``wrong``; raises InputError."""
+        """Load the case: ``loaded``, ``changed`` (other content, as good) or ``wrong``; raises InputError."""
         found = load_checkpoint(self.path)
         ours, theirs = self.wanted.model.state_dict(), found.model.state_dict()
         same = found.config == self.wanted.config and found.card == self.wanted.card and ours.keys() == theirs.keys()
@@ -125,7 +125,15 @@ def _values(file, key, rng):
 
 def _attribute(file, key, rng):
     name = ["format", "format_version", "config", "card"][rng.integers(4)]
-    value = [b"\xff", np.arange(9), "[" * 50_000, 7, np.nan, h5py.Empty("f4"), "\ud800".encode("utf-8", "surrogatepass")]
+    value = [
+        b"\xff",
+        np.arange(9),
+        "[" * 50_000,
+        7,
+        np.nan,
+        h5py.Empty("f4"),
+        "\ud800".encode("utf-8", "surrogatepass"),
+    ]
     file.attrs[name] = value[rng.integers(len(value))]
 
 

@@ -1,7 +1,7 @@
 """Read many hostile files in a process of their own, which may crash or hang, and count what became of them.
 
-    PYTHONPATH=ISTNRegistration:Testing/Python python -m fuzz.run checkpoints 6000 --json work/fuzz_checkpoints.json
-    PYTHONPATH=ISTNRegistration:Testing/Python python -m fuzz.run images 6000 --json work/fuzz_images.json
+PYTHONPATH=ISTNRegistration:Testing/Python python -m fuzz.run checkpoints 6000 --json work/fuzz_checkpoints.json
+PYTHONPATH=ISTNRegistration:Testing/Python python -m fuzz.run images 6000 --json work/fuzz_images.json
 """
 
 import argparse
@@ -83,7 +83,12 @@ def worker(what: str, first: str, end: str, folder: str) -> None:
         except Exception as error:  # this is what must not be
             state, message = "another error", repr(error)
         seconds = round(time.perf_counter() - began, 3)
-        ended = {"state": state, "seconds": seconds, "growth_mb": round(_peak_mb() - before, 1), "message": message[:300]}
+        ended = {
+            "state": state,
+            "seconds": seconds,
+            "growth_mb": round(_peak_mb() - before, 1),
+            "message": message[:300],
+        }
         print(json.dumps(ended), file=said, flush=True)
 
 

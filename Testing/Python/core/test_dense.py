@@ -1,0 +1,179 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from builders import affine_matrix, bspline_field
+from ISTNRegistrationLib.core.dense import DenseOptions, choose_terms, dense_stage
+from ISTNRegistrationLib.core.dense_box import Box, DensePair, bounds, detailed
+from ISTNRegistrationLib.core.dense_terms import coarser, finer
+from ISTNRegistrationLib.core.diffeomorphism import smallest_determinants
+from ISTNRegistrationLib.core.grid import Grid, apply_matrix
+from ISTNRegistrationLib.core.placement import Placement
+from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.core.warp import warp_volume
+
+SIZES = {2: (44, 36), 3: (36, 32, 28)}
+CENTER = (6.0, -11.0, 4.0)  # off the origin: a transform about the wrong point fails
+
+
+def lattice(ndim, spacing=2.0):
+    return Grid.centered(CENTER[:ndim], SIZES[ndim], (spacing,) * ndim)
+
+
+def scene(points, ndim):
+    """Two off-center structures of different shape, and an image with texture, at LPS points (..., n)."""
+    places = np.array([[-3.0, -6.0, 9.0], [14.0, -15.0, -1.0]])[:, :ndim]
+    widths = np.array([[9.0, 6.0, 7.0], [5.0, 8.0, 6.0]])[:, :ndim]
+    depth = [1 - np.sqrt((((points - p) / w) ** 2).sum(axis=-1)) for p, w in zip(places, widths, strict=True)]
+    maps = np.stack([1 / (1 + np.exp(-8 * d)) for d in depth])
+    texture = sum(np.sin(points[..., k] / (2.1 + k) + k) for k in range(ndim))
+    return maps, 30 * maps[0] + 45 * maps[1] + 6 * texture + 50
+
+
+def deformation(ndim):
+    """A smooth field on the structures, up to about 4 mm."""
+    grid = lattice(ndim)
+    return SpatialTransform(np.eye(ndim + 1), bspline_field(grid, seed=3, spacing=14.0, amplitude=5.0))
+
+
+def make_pair(ndim, linear=None, contrast=lambda image: image):
+    """F is the scene at T(x), M the scene itself on another grid: the true answer maps x to T(x)."""
+    grid = lattice(ndim)
+    linear = np.eye(ndim + 1) if linear is None else linear
+    true = SpatialTransform(linear, deformation(ndim).residual)
+    fine = Grid.centered(CENTER[:ndim], [2 * s for s in grid.size], (1.0,) * ndim)
+    around = Grid.centered([c + 3 for c in CENTER[:ndim]], [2 * s + 20 for s in grid.size], (1.0,) * ndim)
+    back = np.linalg.inv(linear)
+    fixed_map, _ = scene(apply_matrix(back, true.map_points(grid.points())), ndim)
+    fixed_image = scene(apply_matrix(back, true.map_points(fine.points())), ndim)[1]
+    moving_map, _ = scene(grid.points(), ndim)  # M is read through the initial alignment, which is ``linear``
+    moving_image = contrast(scene(apply_matrix(back, around.points()), ndim)[1])
+    maps = (torch.as_tensor(m, dtype=torch.float32)[None] for m in (fixed_map, moving_map))
+    volumes = Volume(fixed_image.astype(np.float32), fine), Volume(moving_image.astype(np.float32), around)
+    return DensePair(*maps, *volumes, torch.ones(2)), Placement(grid, linear), true
+
+
+def error(transform, true, ndim):
+    """Mean distance in mm to the true answer, inside the structures."""
+    points = lattice(ndim, 1.9).points()
+    inside = scene(deformation(ndim).map_points(points), ndim)[0].max(axis=0) > 0.5
+    return np.linalg.norm(transform.map_points(points[inside]) - true.map_points(points[inside]), axis=-1).mean()
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("loss", ["maps", "maps+image"])
+def test_a_known_deformation_is_recovered_after_an_oblique_start(ndim, loss):
+    linear = affine_matrix(ndim)
+    pair, placement, true = make_pair(ndim, linear)
+    start = SpatialTransform(linear)
+    result = dense_stage(pair, placement, start, DenseOptions(loss, iterations=30))
+    before, after = error(start, true, ndim), error(result.transform, true, ndim)
+    assert before > 1.0 and after < 0.55 * before  # what lies along an edge is not seen
+    assert result.loss == loss and len(result.losses) == 31 and min(result.losses) < 0.5 * result.losses[0]
+
+
+def test_the_structures_come_to_lie_on_each_other():
+    pair, placement, true = make_pair(3)
+    result = dense_stage(pair, placement, SpatialTransform(np.eye(4)), DenseOptions("maps"))
+    moving = Volume(pair.moving_map[0].numpy(), placement.grid)
+    warped = warp_volume(moving, result.transform, placement.grid).array
+    fixed = pair.fixed_map[0].numpy()
+    assert ((warped - fixed) ** 2).mean() < 0.1 * ((moving.array - fixed) ** 2).mean()
+
+
+def test_a_start_with_a_bspline_is_kept_where_nothing_is_shown():
+    pair, placement, true = make_pair(3)
+    start = SpatialTransform(np.eye(4), bspline_field(placement.grid, seed=8, spacing=12.0, amplitude=2.0))
+    result = dense_stage(pair, placement, start, DenseOptions("maps", iterations=3))
+    corner = placement.grid.index_to_physical(np.array([[2.0, 3.0, 2.0], [33.0, 29.0, 25.0], [-3.0, 10.0, 30.0]]))
+    assert np.allclose(result.transform.map_points(corner), start.map_points(corner), atol=0.15)
+    assert np.abs(start.residual.displacement(corner)).max() > 0.5
+    assert np.abs(result.transform.residual.vectors[:, [0, -1]]).max() == 0
+
+
+def test_nothing_folds_even_if_the_steps_are_too_long():
+    pair, placement, _ = make_pair(3)
+    options = DenseOptions("maps", smooth_force=0.4, smooth_total=0.1, step_mm=4.0, iterations=15)
+    result = dense_stage(pair, placement, SpatialTransform(np.eye(4)), options)
+    field = torch.as_tensor(result.transform.residual.vectors)[None] / 2.0  # voxels of 2 mm
+    assert result.repaired > 0 and float(smallest_determinants(field).min()) > 0
+
+
+def test_false_stops_and_keeps_the_best_and_a_preview_is_given():
+    pair, placement, true = make_pair(2)
+    seen = []
+
+    def stop_at_three(iteration, loss, transform):
+        seen.append((loss, error(transform(), true, 2)))
+        return iteration < 3
+
+    start = SpatialTransform(np.eye(3))
+    result = dense_stage(pair, placement, start, DenseOptions("maps", iterations=30), stop_at_three)
+    assert result.losses == tuple(loss for loss, _ in seen) and len(seen) == 4
+    assert error(result.transform, true, 2) == pytest.approx(min(seen)[1]) and seen[3][1] < seen[0][1]
+
+
+def test_it_never_ends_worse_than_it_started():
+    pair, placement, _ = make_pair(2)
+    perfect = dataclasses.replace(pair, moving_map=pair.fixed_map)
+    result = dense_stage(perfect, placement, SpatialTransform(np.eye(3)), DenseOptions("maps"))
+    assert np.abs(result.transform.residual.vectors).max() < 1e-3
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_images_are_used_only_where_they_show_the_same(ndim):
+    start = SpatialTransform(np.eye(ndim + 1))
+    pair, placement, _ = make_pair(ndim)
+    inverted = make_pair(ndim, contrast=lambda image: 200 - image)[0]
+    noise = make_pair(ndim, contrast=lambda image: np.random.default_rng(0).normal(size=image.shape))[0]
+    chosen = [
+        choose_terms(Box(p, placement.grid, placement.initial, start), DenseOptions())[1]
+        for p in (pair, inverted, noise)
+    ]
+    assert chosen == ["maps+image", "maps+image", "maps"]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_force_is_nearly_the_derivative_to_a_small_step(ndim):
+    """Nearly: the maps' force takes the mean of both images' slopes, as second-order demons do."""
+    pair, placement, _ = make_pair(ndim)
+    box = Box(pair, placement.grid, placement.initial, SpatialTransform(np.eye(ndim + 1)))
+    for term in choose_terms(box, DenseOptions("maps+image"))[0]:
+        force = term(box.field)[1]
+        step = -force / force.abs().max() * 0.005
+        expected = float((force * step).sum())
+        assert term(box.field + step)[0] - term(box.field)[0] == pytest.approx(expected, rel=0.35)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_coarser_is_the_transpose_of_finer(ndim):
+    field, force = torch.rand(1, 2, *(5, 7, 6)[:ndim]), torch.rand(1, 2, *(9, 13, 11)[:ndim])
+    assert float((finer(field) * force).sum()) == pytest.approx(float((field * coarser(force)).sum()), rel=1e-5)
+    assert finer(torch.arange(3.0).reshape(1, 1, 3, 1)).flatten().tolist() == [0, 0.5, 1, 1.5, 2]
+
+
+def test_the_box_holds_what_is_shown_and_its_margin():
+    mask = torch.zeros(20, 30, 40)
+    mask[5:8, 10, 39] = 1
+    low, high = bounds(mask, [2, 3, 4])
+    assert low.tolist() == [37, 7, 1] and high.tolist() == [40, 14, 12]
+    assert bounds(torch.zeros(20, 30, 40), [1, 1, 1])[1].tolist() == [40, 30, 20]
+
+
+def test_much_finer_images_are_averaged_and_stay_in_place():
+    grid = Grid.centered((0.0, 0.0), (60, 80), (0.25, 0.5))
+    array = np.zeros(grid.shape, np.float32)
+    array[50:54, 12:16] = 1  # off-center
+    values, own = detailed(Volume(array, grid), Grid.centered((0.0, 0.0), (10, 10), (1.0, 1.0)), "none")
+    assert own.spacing == (1.0, 1.0)
+    middles = [(values[0, 0].numpy() * own.points()[..., k]).sum() / values.sum() for k in range(2)]
+    assert np.allclose(middles, grid.index_to_physical([13.5, 51.5]), atol=1e-5)
+
+
+def test_the_model_and_its_maps_are_not_changed():
+    pair, placement, _ = make_pair(2)
+    before = pair.moving_map.clone(), pair.fixed_map.clone()
+    dense_stage(pair, placement, SpatialTransform(np.eye(3)), DenseOptions(iterations=2))
+    assert torch.equal(pair.moving_map, before[0]) and torch.equal(pair.fixed_map, before[1])
