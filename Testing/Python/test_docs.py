@@ -42,3 +42,12 @@ def test_the_batch_example_leaves_a_row_for_each_volume(scene, pair, checkpoint,
     exec(BLOCKS[2].replace('"brain"', repr(str(checkpoint))), {"slicer": slicer})
     rows = list(csv.DictReader((tmp_path / "batch.csv").open()))
     assert [(row["moving"], row["state"]) for row in rows] == [("moving", "done")]
+
+
+def test_every_page_is_linked_from_the_index_and_every_command_of_it_exists():
+    docs = Path(__file__).parents[2] / "docs"
+    index = (docs / "index.md").read_text("utf-8")
+    pages = {path.name for path in docs.glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
+    commands = re.findall(r"`python3? ((?:scripts/)?\w+\.py)", index)
+    assert len(commands) > 10 and all((docs.parent / command).is_file() for command in commands)
