@@ -21,9 +21,9 @@ def initialLabels() -> list[str]:
     return [
         _("Automatic (as the checkpoint was trained)"),
         _("None: the images lie right already"),
-        _("Centres of the images"),
-        _("Centres of mass"),
-        _("Centres of mass and main axes"),
+        _("Centers of the images"),
+        _("Centers of mass"),
+        _("Centers of mass and main axes"),
         _("Landmarks of both images"),
         _("Rigid registration of the images (slower)"),
         _("The transform chosen below"),
