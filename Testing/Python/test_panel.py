@@ -45,7 +45,7 @@ def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch)
 def test_the_card_of_the_checkpoint_is_shown_and_its_transforms_are_offered(ready):
     assert "putamen, caudate" in ready.ui.cardTextLabel.text
     box = ready.ui.transformComboBox
-    assert [box.itemData(k) for k in range(box.count)] == ["affine", "bspline"]
+    assert [box.itemData(k) for k in range(box.count)] == ["affine", "bspline", "dense"]
 
 
 def test_a_broken_checkpoint_is_said_and_apply_waits(ready, tmp_path):
