@@ -15,7 +15,7 @@ import paths  # noqa: F401
 
 # isort: split
 import torch
-from dense_trials import prepared, val_pairs
+from dense_choices import prepared, val_pairs
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.dense import DenseOptions, choose_terms, descend
 from ISTNRegistrationLib.core.dense_box import Box

@@ -1,136 +1,85 @@
-"""The dense stage on develop-val: Dice, folds, error of the inverse and CPU seconds of each choice, for docs/dense.md.
+"""The dense stage on brains: Dice, folded voxels and seconds after the B-spline, for docs/dense.md.
 
-    python scripts/dense_trials.py                              brain, all 6 pairs
-    python scripts/dense_trials.py --data hippocampus --pairs 50
+    python scripts/dense_trials.py [--pairs 6]                  # develop-val, each kind of loss
+    python scripts/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv  # once
 
-Prints a Markdown table. One thread; develop-test is never read.
+Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
+import csv
 import time
-from dataclasses import dataclass
+from pathlib import Path
 
 import paths  # noqa: F401
 
 # isort: split
-import datasets
 import numpy as np
 import torch
-from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.dense import DenseOptions, dense_stage
 from ISTNRegistrationLib.core.dense_box import DensePair
-from ISTNRegistrationLib.core.dense_field import inverse_transform
 from ISTNRegistrationLib.core.metrics import folded_voxels
-from ISTNRegistrationLib.core.mirror import mirror_averaged, trained_on_mirrors
 from ISTNRegistrationLib.core.options import RegisterOptions
-from ISTNRegistrationLib.core.placement import Placement, seen
-from ISTNRegistrationLib.core.preprocess import Prepared
+from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import register_pair
-from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.data.quality import finite_mean, measure
+from results_methods import ordered_pairs
 
-INVERSE_POINTS = 5000
-SEED = 0
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A pair of scans after the B-spline: what a dense stage is given, and what it is measured with."""
-
-    pair: DensePair
-    placement: Placement
-    start: SpatialTransform
-    one_pass: SpatialTransform
-    scans: tuple
-    seconds: float
+LOSSES = ("maps", "maps+image", "auto")
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", choices=("brain", "hippocampus"), default="brain")
-    parser.add_argument("--pairs", type=int, default=6, help="how many of the pairs, from the first on")
+    parser.add_argument("--split", choices=("develop-val", "develop-test"), default="develop-val")
+    parser.add_argument("--pairs", type=int, help="how many of the ordered pairs (default: all)")
+    parser.add_argument("--losses", nargs="+", default=LOSSES)
+    parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    checkpoint, rows = load_checkpoint(args.data), {}
-    for scans in val_pairs(args.data)[: args.pairs]:
-        for name, numbers in trial(checkpoint, prepared(checkpoint, scans)).items():
-            rows.setdefault(name, []).append(numbers)
-    print("| | pairs | Dice | folded voxels | inverse, mm | CPU s |\n|---|---|---|---|---|---|")
-    for name, numbers in rows.items():
-        dice, folded, inverse, seconds = np.mean(numbers, axis=0)
-        print(f"| {name} | {len(numbers)} | {dice:.4f} | {folded:.1f} | {inverse:.3f} | {seconds:.2f} |")
+    rows: list[tuple] = []
+    for fixed, moving in ordered_pairs(args.split)[: args.pairs]:
+        for name, numbers in trial(fixed, moving, args.losses).items():
+            rows.append((fixed.image.name, moving.image.name, name, *numbers))
+        if args.csv:
+            write(args.csv, rows)
+    print("| | pairs | Dice | folded voxels | seconds more |\n|---|---|---|---|---|")
+    for name in dict.fromkeys(row[2] for row in rows):
+        numbers = np.array([row[3:] for row in rows if row[2] == name])
+        dice, folded, seconds = numbers.mean(axis=0)
+        print(f"| {name} | {len(numbers)} | {dice:.3f} | {folded:.1f} | {seconds:.1f} |")
 
 
-def val_pairs(data: str) -> list[tuple]:
-    """(fixed, moving) scans of different people of develop-val."""
-    return datasets.datasets()[data].pairs("val")
+def write(path: Path, rows: list[tuple]) -> None:
+    """A line per pair and method."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("fixed", "moving", "method", "dice", "folded", "seconds"))
+        writer.writerows((*row[:3], round(row[3], 5), row[4], round(row[5], 3)) for row in rows)
 
 
-def prepared(checkpoint: Checkpoint, scans: tuple) -> Case:
-    """Registered up to the refined B-spline, with the maps of both."""
-    began = time.process_time()
-    result = register_pair(scans[0].image, scans[1].image, checkpoint, RegisterOptions("bspline", keep_best=False))
-    seconds = time.process_time() - began
+def trial(fixed, moving, losses) -> dict[str, tuple[float, float, float]]:
+    """Dice, folded voxels at 1 mm and seconds of one pair, by what was done."""
+    checkpoint = load_checkpoint("brain")
+    began = time.perf_counter()
+    result = register_pair(fixed.image, moving.image, checkpoint, RegisterOptions("bspline"))
+    found = {"B-spline, refined": _numbers(result.transform, fixed, moving, time.perf_counter() - began)}
+    maps = [torch.from_numpy(m.array)[None] for m in (result.fixed_map, result.moving_map)]
+    pair = DensePair(*maps, fixed.image, moving.image, torch.ones_like(checkpoint.model.channel_weights))
     placement = Placement(result.fixed_map.grid, result.initial)
-    pair = DensePair(*_maps(checkpoint, placement, scans, checkpoint.model.maps), *(scan.image for scan in scans))
-    transforms = {stage.name: stage.transform for stage in result.stages}
-    return Case(pair, placement, transforms["bspline refined"], transforms["bspline"], scans, seconds)
-
-
-def trial(checkpoint: Checkpoint, case: Case) -> dict[str, tuple]:
-    """Dice, folded voxels, mean error of the inverse, CPU seconds of one pair, by what was done."""
-    balanced = dataclasses.replace(case.pair, weights=checkpoint.model.channel_weights)
-    found = {
-        "B-spline, refined (all of it)": _numbers(case.start, case, case.seconds),
-        "dense, maps": _dense(case, "maps"),
-        "dense, maps+image": _dense(case, "maps+image"),
-        "dense, auto": _dense(case, "auto"),
-        "dense, auto, from the B-spline's one pass": _dense(dataclasses.replace(case, start=case.one_pass), "auto"),
-        "dense, auto, channels balanced twice": _dense(dataclasses.replace(case, pair=balanced), "auto"),
-    }
-    if trained_on_mirrors(checkpoint.card):
-        began = time.process_time()
-        maps = _maps(checkpoint, case.placement, case.scans, lambda seen: mirror_averaged(checkpoint.model, seen))
-        more = time.process_time() - began
-        pair = dataclasses.replace(case.pair, fixed_map=maps[0], moving_map=maps[1])
-        found["dense, auto, mirror-averaged maps"] = _dense(dataclasses.replace(case, pair=pair), "auto", more)
+    for loss in losses:
+        began = time.perf_counter()
+        dense = dense_stage(pair, placement, result.transform, DenseOptions(loss))
+        found[f"dense, {loss}"] = _numbers(dense.transform, fixed, moving, time.perf_counter() - began)
     return found
 
 
-@torch.no_grad()
-def _maps(checkpoint: Checkpoint, placement: Placement, scans: tuple, see) -> tuple[torch.Tensor, torch.Tensor]:
-    """F' and M'."""
-    matrices = np.eye(placement.grid.ndim + 1), placement.initial
-    given = zip(scans, matrices, strict=True)
-    return tuple(see(seen(Prepared(s.image), placement.grid, m, checkpoint.config)) for s, m in given)
-
-
-def _dense(case: Case, loss: str, seconds: float = 0.0) -> tuple:
-    began = time.process_time()
-    result = dense_stage(case.pair, case.placement, case.start, DenseOptions(loss))
-    return _numbers(result.transform, case, seconds + time.process_time() - began)
-
-
-def _numbers(transform: SpatialTransform, case: Case, seconds: float) -> tuple:
-    fixed, moving = (scan.structures for scan in case.scans)
-    dice = finite_mean([score.dice for score in measure(transform, fixed, moving)])
-    return dice, folded_voxels(transform, fixed.grid), _inverse_error(transform, fixed), seconds
-
-
-def _inverse_error(transform: SpatialTransform, labels) -> float:
-    """Mean distance of inverse(T(x)) from x in mm, x drawn inside the structures; NaN where there is no inverse."""
-    if not hasattr(transform.residual, "inverse"):
-        return float("nan")
-    rng = np.random.default_rng(SEED)
-    inside = labels.grid.points()[labels.array > 0]
-    points = inside[rng.integers(0, len(inside), INVERSE_POINTS)]
-    points = points + rng.uniform(-0.5, 0.5, points.shape) * labels.grid.spacing
-    back = inverse_transform(transform).map_points(transform.map_points(points))
-    return float(np.linalg.norm(back - points, axis=-1).mean())
+def _numbers(transform, fixed, moving, seconds: float) -> tuple[float, float, float]:
+    scores = measure(transform, fixed.labels, moving.labels)
+    return finite_mean([s.dice for s in scores]), folded_voxels(transform, fixed.labels.grid), seconds
 
 
 if __name__ == "__main__":

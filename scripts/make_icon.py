@@ -16,7 +16,7 @@ CENTER, RADIUS = (64.0, 64.0), 30.0
 
 
 def bend(x: float, y: float) -> tuple[float, float]:
-    """Move a point of the canvas: outwards to the right, fading with the distance from the centre."""
+    """Move a point of the canvas: outwards to the right, fading with the distance from the center."""
     weight = math.exp(-((x - CENTER[0]) ** 2 + (y - CENTER[1]) ** 2) / (2 * 26.0**2))
     return x + 13 * weight, y - 9 * weight
 

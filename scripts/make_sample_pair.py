@@ -4,7 +4,7 @@
 ``mni152.nii.gz``   from the MNI152 template inside the PyPI package ``nilearn``: 152 people, skull-stripped.
 
 Both are smoothed against aliasing, resampled to 2 mm, cropped to the brain and stored as uint8. World
-coordinates are kept. Licences: ``ISTNRegistration/Resources/SampleData/LICENSES.md``.
+coordinates are kept. Licenses: ``ISTNRegistration/Resources/SampleData/LICENSES.md``.
 
     python scripts/make_sample_pair.py                                   # on Debian or Ubuntu, after apt-get update
     python scripts/make_sample_pair.py --deb mricron-data.deb --wheel nilearn.whl --picture look.png
@@ -123,7 +123,7 @@ def read_source(source: Source, package: Path, read: Callable[[Path, str], bytes
     found = hashlib.sha256(data).hexdigest()
     if found != source.sha256:
         message = f"{source.member} in {package.name} has changed. Expected SHA-256 {source.sha256}; got {found}."
-        raise SampleError(f"make_sample_pair: {message} Look at the image and its licence, then update the hash here.")
+        raise SampleError(f"make_sample_pair: {message} Look at the image and its license, then update the hash here.")
     path = folder / source.output
     path.write_bytes(data)
     return sitk.ReadImage(str(path), sitk.sitkFloat32)
@@ -161,7 +161,7 @@ def smoothing_sigma(spacing: float) -> float:
 def shrink(image: sitk.Image) -> sitk.Image:
     """Resample a skull-stripped image to ``SPACING_MM``; exactly 0 outside of the brain.
 
-    The smoothing is normalised by the smoothed mask: the rim of the brain keeps its brightness instead of fading
+    The smoothing is normalized by the smoothed mask: the rim of the brain keeps its brightness instead of fading
     into the background.
     """
     mask = brain_mask(image)

@@ -178,7 +178,7 @@ def _heatColumn(views, title: str, background, heat) -> _Column:
 
 
 def compactLegend(heat):
-    """Hidden colour legend of a heatmap, small enough for a small view."""
+    """Hidden color legend of a heatmap, small enough for a small view."""
     legend = addLegend(heat, "")
     legend.SetSize(0.10, 0.42)
     legend.SetPosition(0.97, 0.06)

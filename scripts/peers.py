@@ -1,6 +1,6 @@
 """Intensity registration with SimpleITK, the peer that structure-guided registration is compared with.
 
-Affine: started at the intensities' centres of mass, three resolutions, regular step gradient descent. B-spline: starts
+Affine: started at the intensities' centers of mass, three resolutions, regular step gradient descent. B-spline: starts
 from that affine, metric over the fixed brain, control-point lattice refined between levels (exactly, by subdivision),
 LBFGSB. ``python scripts/peers.py`` tries the candidates on develop-val's six ordered pairs and writes
 docs/peers_validation.csv; ``AFFINE`` and ``BSPLINE`` are the settings that were chosen there.
@@ -161,7 +161,7 @@ def _method(metric: str, sampling: float) -> sitk.ImageRegistrationMethod:
 
 
 def _centers_matched(fixed: sitk.Image, moving: sitk.Image) -> sitk.AffineTransform:
-    """Translation between the intensities' centres of mass, as an affine about the fixed one."""
+    """Translation between the intensities' centers of mass, as an affine about the fixed one."""
     kind, ndim = sitk.CenteredTransformInitializerFilter.MOMENTS, fixed.GetDimension()
     rigid = sitk.Euler2DTransform() if ndim == 2 else sitk.Euler3DTransform()
     start = sitk.CenteredTransformInitializer(fixed, moving, rigid, kind)

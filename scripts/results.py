@@ -6,7 +6,7 @@
 
 Every (method, pair) is appended to work/results/<split>.csv as it ends; what is there already is not run again, unless
 the method's settings or the checkpoint have changed. One rule for all: the moving label map is warped with nearest
-neighbour to the fixed image's 1 mm grid by the same code.
+neighbor to the fixed image's 1 mm grid by the same code.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def intensity_methods() -> list[Method]:
     """The start, and SimpleITK on intensities with the settings chosen on develop-val (scripts/peers.py)."""
     affine, bspline = _version(peers.AFFINE), _version(peers.AFFINE, peers.BSPLINE)
     return [
-        Method("identity", "1", _centred),
+        Method("identity", "1", _centered),
         Method("intensity_affine", affine, _intensity_affine),
         Method("intensity_bspline", bspline, _intensity_bspline),
     ]
@@ -127,7 +127,7 @@ def _intensity_bspline(fixed: Scan, moving: Scan) -> Answer:
     return transform, first + then
 
 
-def _centred(fixed: Scan, moving: Scan) -> Answer:
+def _centered(fixed: Scan, moving: Scan) -> Answer:
     matrix = np.eye(4)
     start = time.perf_counter()
     matrix[:3, 3] = anchor_point(moving.image, "center_of_mass") - anchor_point(fixed.image, "center_of_mass")

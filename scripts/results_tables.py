@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 NAMES = {
-    "identity": "identity after centring",
+    "identity": "identity after centering",
     "intensity_affine": "intensity affine (SimpleITK)",
     "ours_on_intensity_affine": "intensity affine (our refinement on the images)",
     "istn_affine_none": "ISTN-e affine, one pass",
@@ -37,7 +37,7 @@ people and spoilt labels: [comparisons.md](comparisons.md); [figures](figures.md
 
 MICCAI 2012 multi-atlas labelling brains, `{split}`: {scans} scans of people that neither training nor any choice
 has seen, all {pairs} ordered pairs of different people. Mean ± standard deviation over the pairs. The moving label
-map is warped by each method's transform with nearest neighbour, by the same code, and compared with the fixed one
+map is warped by each method's transform with nearest neighbor, by the same code, and compared with the fixed one
 at 1 mm. *Dice*, *ASD* (true symmetric average surface distance: mean over the pooled surface voxels of both masks)
 and *HD95* (the larger of the two directed 95th percentiles) are means over the 15 structures; *union*: all
 structures as one mask, the paper's measure. *Folded*: voxels of the fixed image (about 5 million) with a Jacobian

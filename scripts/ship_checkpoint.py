@@ -77,7 +77,7 @@ def page(name: str, config, card: dict) -> str:
         f"**{card['title']}.** Method {config.method}, transforms {', '.join(config.transforms)}.",
         "",
         f"- Data: {card['data']}",
-        f"- Licence: {card['license']}",
+        f"- License: {card['license']}",
         f"- Credits: {card['credits']}",
         f"- Structures, one channel each: {structures}",
         f"- The networks see {size}, anchor {config.grid.anchor}, offset {list(config.grid.offset)} mm (LPS)",

@@ -27,7 +27,7 @@ from ISTNRegistrationLib.data.images import read_labels
 
 ANCHORS = {"brain": "center_of_mass", "hippocampus": "center", "synth2d": "center"}
 NETWORKS = ("stn-u", "stn-s", "istn-e", "istn-i")
-CROP_MM = 70.0  # around the brain's centre for ANTs' and Greedy's deformation: all structures, and a margin
+CROP_MM = 70.0  # around the brain's center for ANTs' and Greedy's deformation: all structures, and a margin
 IMAGE_BENDING_WEIGHT = 0.3  # of the methods that refine on images; chosen on brain develop-val (results_methods.py)
 
 

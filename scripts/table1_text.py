@@ -5,7 +5,7 @@ HEAD = """# Table 1 of the paper, on three data sets
 Written by `python scripts/table1_report.py`; the models are trained by `scripts/experiments.py`, the pairs measured
 by `scripts/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a data set share
 one configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from the affine
-answer. *Id*: images centred. *SoI*: our refinement on the true structure maps, the best case of this optimiser. STN-u
+answer. *Id*: images centered. *SoI*: our refinement on the true structure maps, the best case of this optimizer. STN-u
 and STN-s refine on the images (bending weight 0.3, see scripts/results_methods.py). SimpleITK, ANTs (affine, SyN) and
 Greedy (affine, deformable) stand in the refined rows; settings in scripts/peers*.py, chosen on a few develop-val
 pairs. *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what the published code calls ASD:

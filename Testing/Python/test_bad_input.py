@@ -143,7 +143,7 @@ def test_no_overlap(refused, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["rgb.png", "rgb.nii.gz", "rgb.nrrd"])
-def test_colour(name, refused, tmp_path):
+def test_color(name, refused, tmp_path):
     shape = (16, 16, 3) if name.endswith("png") else (16, 16, 16, 3)
     values = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
     sitk.WriteImage(sitk.GetImageFromArray(values, isVector=True), str(tmp_path / "in" / name))

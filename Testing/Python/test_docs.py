@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 import slicer
+from command import subject
 from harness import scripted
+from ISTNRegistrationLib.data.images import read_image
+from ISTNRegistrationLib.data.transforms import read_transform
 
 scripted.install()
 BLOCKS = re.findall(
@@ -14,7 +17,18 @@ BLOCKS = re.findall(
 )
 
 
-@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_the_plain_python_of_the_page_runs_from_files(checkpoint, tmp_path, monkeypatch, capsys):
+    for name, shift in (("fixed", 0.0), ("moving", 3.0)):
+        for path, end in zip(subject(tmp_path, name, 3, shift), ("", "_labels"), strict=True):
+            path.rename(tmp_path / f"{name}{end}.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    exec(BLOCKS[0].replace('"brain"', repr(str(checkpoint))), {})
+    said = capsys.readouterr().out
+    assert all(stage in said for stage in ("initial", "bspline refined")) and read_transform("transform.h5").residual
+    assert read_image("warped.nii.gz").grid.size == read_image("fixed.nii.gz").grid.size
+
+
+@pytest.mark.parametrize("number", range(1, len(BLOCKS)))
 def test_an_example_of_the_scripting_page_runs(scene, pair, checkpoint, tmp_path, monkeypatch, number):
     monkeypatch.chdir(tmp_path)
     text = BLOCKS[number].replace('checkpoint="brain"', f"checkpoint={str(checkpoint)!r}")
@@ -25,6 +39,15 @@ def test_an_example_of_the_scripting_page_runs(scene, pair, checkpoint, tmp_path
 
 def test_the_batch_example_leaves_a_row_for_each_volume(scene, pair, checkpoint, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    exec(BLOCKS[1].replace('"brain"', repr(str(checkpoint))), {"slicer": slicer})
+    exec(BLOCKS[2].replace('"brain"', repr(str(checkpoint))), {"slicer": slicer})
     rows = list(csv.DictReader((tmp_path / "batch.csv").open()))
     assert [(row["moving"], row["state"]) for row in rows] == [("moving", "done")]
+
+
+def test_every_page_is_linked_from_the_index_and_every_command_of_it_exists():
+    docs = Path(__file__).parents[2] / "docs"
+    index = (docs / "index.md").read_text("utf-8")
+    pages = {path.name for path in docs.glob("*.md")} - {"index.md"}
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
+    commands = re.findall(r"`python3? ((?:scripts/)?\w+\.py)", index)
+    assert len(commands) > 10 and all((docs.parent / command).is_file() for command in commands)

@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = ROOT / "ISTNRegistration"
 LIBRARY = "ISTNRegistrationLib"
-LONGEST_FUNCTION = 50
-LONGEST_FILE = 300
+LONGEST_FUNCTION = 31
+LONGEST_FILE, LONGEST_TEST_FILE = 270, 290
 
 
 class Rule(NamedTuple):
@@ -198,7 +198,8 @@ SIZED = [*sources("ISTNRegistration", "Testing", "scripts"), ROOT / "run.py"]
 @pytest.mark.parametrize("path", SIZED, ids=name)
 def test_files_and_functions_stay_short(path):
     text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= LONGEST_FILE
+    longest = LONGEST_TEST_FILE if "Testing" in path.relative_to(ROOT).parts else LONGEST_FILE
+    assert len(text.splitlines()) <= longest
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     lengths = {function.name: function.end_lineno - function.lineno + 1 for function in functions}
     assert {key: value for key, value in lengths.items() if value > LONGEST_FUNCTION} == {}

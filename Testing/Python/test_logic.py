@@ -2,6 +2,7 @@
 
 import importlib.util
 import inspect
+import os
 import shutil
 import subprocess
 import sys
@@ -22,9 +23,9 @@ from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode
 import ISTNRegistration as module  # noqa: E402
 
 
-def test_the_module_describes_itself(scene):
-    parent, connected = types.SimpleNamespace(), []
-    slicer.app.connect = lambda signal, slot: connected.append((signal, slot))
+def test_the_module_describes_itself(scene, monkeypatch):
+    parent, connected = types.SimpleNamespace(path=module.__file__), []
+    monkeypatch.setattr(slicer.app, "connect", lambda signal, slot: connected.append((signal, slot)), raising=False)
     module.ISTNRegistration(parent)
     assert connected == [("startupCompleted()", module.registerSampleData)]
     assert parent.title == "ISTN Registration" and parent.categories == ["Registration"]
@@ -52,6 +53,11 @@ print(module.otherInstallation())
 """
 
 
+def _standIns():
+    """The environment, without Slicer's own Python: that needs the module to be installed in the usual way."""
+    return {name: value for name, value in os.environ.items() if name != "ISTN_SLICER_SOURCE"}
+
+
 def test_the_module_s_own_library_is_used_beside_an_older_one_of_pip_which_is_noticed(tmp_path):
     site, library = tmp_path / "site-packages", Path(module.__file__).parent / "ISTNRegistrationLib"
     for part in ("core", "data", "cli"):  # as pip installs it: no panel, no bridge
@@ -61,7 +67,7 @@ def test_the_module_s_own_library_is_used_beside_an_older_one_of_pip_which_is_no
     metadata = "Metadata-Version: 2.1\nName: istn-registration\nVersion: 0.0.9\n"
     (site / "istn_registration-0.0.9.dist-info" / "METADATA").write_text(metadata)
     command = [sys.executable, "-c", OLDER, str(site), str(Path(__file__).parent), module.__file__]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=_standIns())
     assert done.returncode == 0, done.stderr
     assert "istn-registration 0.0.9" in done.stdout
 

@@ -1,4 +1,4 @@
-"""What is published agrees with itself and with the tree: CMake lists, descriptions, licence, sizes, package list."""
+"""What is published agrees with itself and with the tree: CMake lists, descriptions, license, sizes, package list."""
 
 import ast
 import gzip
@@ -147,12 +147,12 @@ def test_the_sample_pair_is_small_whole_and_licensed():
     images = sorted(SAMPLE_DATA.glob("*.nii.gz"))
     assert [path.name for path in images] == ["colin27.nii.gz", "mni152.nii.gz"]
     assert sum(path.stat().st_size for path in images) < 1.5e6
-    licences = read(SAMPLE_DATA / "LICENSES.md")
+    licenses = read(SAMPLE_DATA / "LICENSES.md")
     for path in images:
         assert struct.unpack("<i", gzip.decompress(path.read_bytes())[:4]) == (348,)
-        assert path.name in licences
+        assert path.name in licenses
     for holder in ("McConnell Brain Imaging Centre", "Chris Rorden", "The nilearn developers"):
-        assert holder in licences
+        assert holder in licenses
 
 
 def test_the_repository_stays_far_below_what_slicers_index_accepts():

@@ -45,7 +45,7 @@ def test_the_panel_opens_quickly_and_without_torch(scene, tmp_path, monkeypatch)
 def test_the_card_of_the_checkpoint_is_shown_and_its_transforms_are_offered(ready):
     assert "putamen, caudate" in ready.ui.cardTextLabel.text
     box = ready.ui.transformComboBox
-    assert [box.itemData(k) for k in range(box.count)] == ["affine", "bspline"]
+    assert [box.itemData(k) for k in range(box.count)] == ["affine", "bspline", "dense"]
 
 
 def test_a_broken_checkpoint_is_said_and_apply_waits(ready, tmp_path):
@@ -95,6 +95,7 @@ CHANGES = {
     "initial": (combo("initialComboBox", 3), None, lambda r, n: r["initial"] == "center_of_mass"),
     "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
     "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
+    "keepBest": (tick("keepBestCheckBox", False), None, lambda r, n: r["keep_best"] is False),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
     "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),

@@ -1,4 +1,4 @@
-"""Slice views rendered offscreen by Slicer's own displayable managers: volumes, heat, transforms, colour legends."""
+"""Slice views rendered offscreen by Slicer's own displayable managers: volumes, heat, transforms, color legends."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from .verdict import lamp, lightWord
 
-STATE, NUMBERS = 1, 2
+STATE, NUMBERS, PADDING = 1, 2, 8
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,25 @@ class BatchTable:
         self._table, self._label, self._messages = table, messageLabel, []
         headings = self._headings()
         table.setColumnCount(len(headings))
-        for column, (heading, explanation) in enumerate(headings):
+        table.verticalHeader().hide()
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        for column, (heading, explanation, widest) in enumerate(headings):
             item = qt.QTableWidgetItem(heading)
             item.setToolTip(explanation)
             table.setHorizontalHeaderItem(column, item)
-        table.verticalHeader().hide()
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+            metrics = table.fontMetrics()
+            table.setColumnWidth(column, PADDING + max(metrics.horizontalAdvance(text) for text in (heading, widest)))
         table.connect("itemSelectionChanged()", self.showMessage)
 
-    def _headings(self) -> list[tuple[str, str]]:
+    def _headings(self) -> list[tuple[str, str, str]]:
+        """Heading, explanation and widest text of each column."""
+        agreement = _("Predicted by the networks themselves, before and after: Dice. 1 is best")
         return [
-            (_("Pair"), _("What is registered")),
-            (_("State"), _("Where it stands, and the light")),
-            (_("Agreement"), _("Predicted by the networks themselves, before and after: Dice. 1 is best")),
-            (_("Dice"), _("Overlap of the reference structures. 1 is best")),
-            (_("Folded"), _("Voxels in which the transform turns space inside out. 0 is best")),
-            (_("s"), _("Computing time in seconds")),
+            (_("Pair"), _("What is registered"), ""),
+            (_("State"), _("Where it stands, and the light"), "MM" + stateName("waiting")),
+            (_("Agreement"), agreement, "0.00 → 0.00"),
+            (_("Dice"), _("Overlap of the reference structures. 1 is best"), "0.00"),
+            (_("s"), _("Computing time in seconds"), "0000"),
         ]
 
     def fill(self, names) -> None:
@@ -69,24 +71,18 @@ class BatchTable:
 
     def show(self, row: int, line: Line) -> None:
         """Show where a row stands."""
-        self._messages[row] = line.message
-        state = self._set(row, STATE, stateName(line.state), line.message or stateName(line.state))
+        said = self._messages[row] = _message(line)
+        state = self._set(row, STATE, stateName(line.state), said or stateName(line.state))
         if line.light:
             state.setIcon(qt.QIcon(lamp(line.light)))
-            state.setToolTip(f"{lightWord(line.light)}. {line.message}")
         agreement = [_number(value) for value in (line.agreementBefore, line.agreement)]
-        numbers = [
-            " → ".join(n for n in agreement if n),
-            _number(line.dice),
-            str(line.folded),
-            _number(line.seconds, 1),
-        ]
+        numbers = [" → ".join(n for n in agreement if n), _number(line.dice), _number(line.seconds, 0)]
         hasNumbers = any(numbers)
         span = 1 if hasNumbers else len(numbers)
         if span != self._table.columnSpan(row, NUMBERS):
             self._table.setSpan(row, NUMBERS, 1, span)
-        for column, text in enumerate(numbers if hasNumbers else [line.message], start=NUMBERS):
-            self._set(row, column, text, line.message)
+        for column, text in enumerate(numbers if hasNumbers else [said], start=NUMBERS):
+            self._set(row, column, text, said)
         self._table.resizeRowToContents(row)
         self.showMessage()
 
@@ -118,6 +114,12 @@ def stateName(state: str) -> str:
         "not kept": _("not kept"),
     }
     return names.get(state, state)
+
+
+def _message(line: Line) -> str:
+    """What a row has to say that is in no column."""
+    folded = _("Folded voxels: {count}.").format(count=line.folded) if line.folded not in ("", "0", 0) else ""
+    return " ".join(text for text in (lightWord(line.light) + "." if line.light else "", folded, line.message) if text)
 
 
 def _number(value: float | str, digits: int = 2) -> str:

@@ -16,19 +16,24 @@ MOST_ITERATIONS = 2000
 OWN_PRESET = "ISTNRegistration/OwnPreset"
 
 
+def initialLabels() -> list[str]:
+    """What a user reads for each initial alignment, in the order of ``INITIALS``."""
+    return [
+        _("Automatic (as the checkpoint was trained)"),
+        _("None: the images lie right already"),
+        _("Centers of the images"),
+        _("Centers of mass"),
+        _("Centers of mass and main axes"),
+        _("Landmarks of both images"),
+        _("Rigid registration of the images (slower)"),
+        _("The transform chosen below"),
+    ]
+
+
 def labels() -> dict[str, list[str]]:
     """What a user reads for each choice, by the name of its combo box."""
     return {
-        "initialComboBox": [
-            _("Automatic (as the checkpoint was trained)"),
-            _("None: the images lie right already"),
-            _("Centres of the images"),
-            _("Centres of mass"),
-            _("Centres of mass and main axes"),
-            _("Landmarks of both images"),
-            _("Rigid registration of the images (slower)"),
-            _("The transform chosen below"),
-        ],
+        "initialComboBox": initialLabels(),
         "refineComboBox": [
             _("Of the transform (recommended)"),
             _("Of the network's weights (as published)"),

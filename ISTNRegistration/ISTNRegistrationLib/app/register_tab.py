@@ -14,7 +14,7 @@ from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
 from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
-from ..core.options import PRESETS, Preset
+from ..core.options import PRESETS, Preset, RegisterOptions
 from .background import BackgroundRun
 from .events import handleEvents
 from .models import ModelChooser
@@ -98,6 +98,8 @@ class RegisterTab:
             return _("Select an initial transform")
         if p.initial == "landmarks" and None in (p.fixedLandmarks, p.movingLandmarks):
             return _("Select landmarks of both images")
+        if p.transform == "dense" and not RegisterOptions(refine=p.refine, iterations=p.iterations).refines:
+            return _("A dense transform needs iterations")
         return self.models.problem
 
     def _busy(self) -> str:

@@ -24,7 +24,6 @@ def registerPairs(
     """Register pairs of nodes of the scene; a pair that fails is listed and skipped, and leaves no node.
 
     Args:
-        requests: one for each pair.
         outputs: the same for all; without a chosen transform node, which could hold only one result.
         onRow: called with (number, PairResult) after each pair; return False to stop there.
         inBackground: as ``registerNodes`` takes it.

@@ -14,7 +14,7 @@ CUT = 0.5  # where a map counts as structure
 OPAQUE_ABOVE = 1e9
 COLORS = 256
 TABLE_NAME = "ISTN heat"
-# Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without colour vision.
+# Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without color vision.
 # Built here because Slicer's own Inferno is a file of the desktop application.
 CONTROL_COLORS = (
     (0.001, 0.000, 0.014),
@@ -55,7 +55,7 @@ def differenceNode(scene, result):
 
 
 def heatmapNode(scene, volume: Volume, name: str):
-    """Scalar volume node of one map, coloured from WINDOW's low to its high end, transparent below the threshold."""
+    """Scalar volume node of one map, colored from WINDOW's low to its high end, transparent below the threshold."""
     node = nodeFromVolume(scene, volume, name)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(heatColorNode(scene).GetID())
@@ -67,12 +67,12 @@ def heatmapNode(scene, volume: Volume, name: str):
 
 
 def heatColorNode(scene):
-    """The scene's heat colour table; made when it is not there yet."""
+    """The scene's heat color table; made when it is not there yet."""
     return colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
 
 
 def colorTable(scene, name: str, colors):
-    """The scene's colour table of this name; made of ``colors`` (RGBA, 0 to 1) when it is not there yet."""
+    """The scene's color table of this name; made of ``colors`` (RGBA, 0 to 1) when it is not there yet."""
     known = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if known is not None:
         return known
@@ -85,14 +85,14 @@ def colorTable(scene, name: str, colors):
 
 
 def heatColors() -> np.ndarray:
-    """(COLORS, 3) red, green, blue from 0 to 1: the control colours, linearly interpolated."""
+    """(COLORS, 3) red, green, blue from 0 to 1: the control colors, linearly interpolated."""
     stops = np.linspace(0, 1, len(CONTROL_COLORS))
     positions = np.linspace(0, 1, COLORS)
     return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(CONTROL_COLORS)], axis=-1)
 
 
 def addLegend(heatmap, title: str):
-    """Colour legend display node of a heatmap node, at the right edge of the slice views."""
+    """Color legend display node of a heatmap node, at the right edge of the slice views."""
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmap)
     legend.SetTitleText(title)
     legend.SetLabelFormat("%.1f")

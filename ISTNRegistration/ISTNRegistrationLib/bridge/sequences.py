@@ -12,6 +12,7 @@ from ..core.transform import SpatialTransform
 from .outputs import allOrNothing
 from .registration import NodeRequest, NodeRunner, SideNodes
 from .transforms import transformNodeFor
+from .views import browse
 from .volumes import nodeFromVolume, volumeFromNode
 
 
@@ -64,9 +65,6 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
         onFrame: called with (number, Outcome) after each frame; None for one that was left out. Do not keep it.
         inBackground: as ``registerNodes`` takes it.
 
-    Returns:
-        SequenceResult.
-
     Raises:
         InputError: frames or options that cannot be used.
         RegistrationCancelled: passed on; the scene is as it was.
@@ -77,13 +75,11 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
     with allOrNothing(scene):
         transforms = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} transforms")
         registered = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} registered")
+        browse(scene, (registered, transforms), f"{sequenceNode.GetName()} registered browser")
         for number, frame in enumerate(frames):
-            if frame is fixed and not request.registerReference:
-                outcome, transform, volume = None, SpatialTransform(np.eye(4)), volumeFromNode(fixed)
-            else:
-                computation = _frame(runner, request.of(fixed, frame), inBackground)
-                outcome, volume = computation.outcome, computation.warped
-                transform = outcome.result.transform
+            leftOut = frame is fixed and not request.registerReference
+            done = _leftOut(fixed) if leftOut else _frame(runner, request.of(fixed, frame), inBackground)
+            outcome, transform, volume = done
             _append(scene, transforms, sequenceNode, number, transformNodeFor(scene, transform, "T"))
             _append(scene, registered, sequenceNode, number, nodeFromVolume(scene, volume, "frame"))
             quality.append(outcome.quality if outcome else ())
@@ -92,14 +88,20 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
     return SequenceResult(transforms, registered, tuple(quality))
 
 
-def _frame(runner: NodeRunner, request: NodeRequest, inBackground):
-    """Computation of one frame; the scene is not touched."""
+def _leftOut(fixed) -> tuple:
+    """No Outcome, the identity, and the reference frame's own voxels."""
+    return None, SpatialTransform(np.eye(4)), volumeFromNode(fixed)
+
+
+def _frame(runner: NodeRunner, request: NodeRequest, inBackground) -> tuple:
+    """Outcome, transform and registered volume of one frame; the scene is not touched."""
     read = runner.read(request)
 
     def work(report):
         return runner.compute(read, True, False, report)
 
-    return inBackground(work) if inBackground else work(None)
+    computation = inBackground(work) if inBackground else work(None)
+    return computation.outcome, computation.outcome.result.transform, computation.warped
 
 
 def _checked(reference: int, frames) -> int:

@@ -32,7 +32,7 @@ def volumeFromNode(node) -> Volume:
         raise InputError(who, "it is empty", "a volume with voxels", "a node without image data", "Load its image")
     components = image.GetNumberOfScalarComponents()
     if components != 1:
-        todo = "Convert colour or vectors to one channel (module Vector to Scalar Volume)"
+        todo = "Convert color or vectors to one channel (module Vector to Scalar Volume)"
         raise InputError(who, "it is not a scalar image", "one component", str(components), todo)
     grid = Grid.from_matrix(image.GetDimensions(), _ijkToWorldLps(node, who))
     array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(grid.shape).copy()
@@ -40,7 +40,7 @@ def volumeFromNode(node) -> Volume:
 
 
 def volumeFromSegment(segmentationNode, segmentId: str, grid: Grid) -> Volume:
-    """One segment (0 or 1, uint8) at the voxels of ``grid`` (LPS mm), by nearest neighbour, under any parent transform.
+    """One segment (0 or 1, uint8) at the voxels of ``grid`` (LPS mm), by nearest neighbor, under any parent transform.
 
     The segment's own labels are looked up point by point. Slicer's resampling (5.11 to 5.13) cuts oblique segmentations
     under a non-linear transform: it maps only two corners of their box.

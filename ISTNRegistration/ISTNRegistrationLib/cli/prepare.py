@@ -1,4 +1,4 @@
-"""istn prepare: the scans of a configuration, resampled and normalised, in one HDF5 file that training streams from."""
+"""istn prepare: the scans of a configuration, resampled and normalized, in one HDF5 file that training streams from."""
 
 from __future__ import annotations
 

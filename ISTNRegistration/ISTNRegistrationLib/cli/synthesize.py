@@ -1,6 +1,6 @@
 """istn synthesize: pairs of the toy (vessel trees on a box), or, with --from, images painted from your label maps.
 
-Toy: labels, landmarks, centre lines, known transforms. Painted: what `istn train` makes of label maps with the table
+Toy: labels, landmarks, center lines, known transforms. Painted: what `istn train` makes of label maps with the table
 [synthesis], an image and the labels of its structures each, to look at and to test with.
 """
 

@@ -24,7 +24,7 @@ def ready_cache(data: DataConfig, model: ModelConfig, folder: Path, default: Pat
     Args:
         folder: of the configuration file.
         default: where the cache lies unless ``data.cache`` says so.
-        painted: images are synthesised from the label maps.
+        painted: images are synthesized from the label maps.
 
     Raises:
         InputError: a list, an image or its structures cannot be used, or the cache cannot be written.

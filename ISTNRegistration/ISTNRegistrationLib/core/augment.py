@@ -78,7 +78,7 @@ class Augmenter:
     """Draws a view of a cached image on the networks' grid; same random numbers, same view.
 
     Args:
-        source: grid of the cached arrays, larger than ``target`` by the margin; both centred on the same point.
+        source: grid of the cached arrays, larger than ``target`` by the margin; both centered on the same point.
         channels: of the maps; a mirror swaps those of left and right.
     """
 

@@ -1,7 +1,7 @@
 """Cubic B-spline displacement fields on a regular lattice of control points (paper section 2.1; Rueckert et al. 1999).
 
 Convention: coefficients are mm; u(x) = sum_k c_k prod_a B(i_a(x) - k_a), with i(x) the lattice index of point x and B
-the centred cubic B-spline. The lattice has the free control points and ``ZERO_RING`` layers of zeros around them.
+the centered cubic B-spline. The lattice has the free control points and ``ZERO_RING`` layers of zeros around them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _CHUNK_POINTS = 100_000
 
 
 def lattice_for(grid: Grid, spacing_mm: float) -> Grid:
-    """Lattice of control points every ``spacing_mm``, centred on ``grid``, with the ring of zeros.
+    """Lattice of control points every ``spacing_mm``, centered on ``grid``, with the ring of zeros.
 
     Per axis ceil(extent / spacing) + 2 control points are free, as in the published code: the grid's ends move freely.
     """
@@ -38,7 +38,7 @@ def pad_ring(free: np.ndarray, ndim: int) -> np.ndarray:
 
 
 def cubic(t: np.ndarray) -> np.ndarray:
-    """Centred cubic B-spline at offsets ``t`` (in control-point spacings)."""
+    """Centered cubic B-spline at offsets ``t`` (in control-point spacings)."""
     a = np.abs(t)
     return np.where(a < 1, 2 / 3 - a**2 + a**3 / 2, np.where(a < 2, np.clip(2 - a, 0, None) ** 3 / 6, 0.0))
 
@@ -88,7 +88,7 @@ def field_at_points(coefficients: np.ndarray, lattice: Grid, points: np.ndarray)
 
 
 def _gather(coefficients: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Sum of the 4^n neighbours' weighted coefficients at lattice indices (P, n); zero outside the domain."""
+    """Sum of the 4^n neighbors' weighted coefficients at lattice indices (P, n); zero outside the domain."""
     n, size = index.shape[1], np.asarray(coefficients.shape[:0:-1])
     inside = ((index >= 1) & (index <= size - 2)).all(axis=1)
     index = index[inside]

@@ -22,7 +22,7 @@ LARGEST_WEIGHT = 1e4  # trained ones are below 10
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A model with its configuration, its card (data, licence, method, seed, versions, metrics) and its file's hash."""
+    """A model with its configuration, its card (data, license, method, seed, versions, metrics) and its file's hash."""
 
     model: ISTN
     config: ModelConfig

@@ -58,7 +58,7 @@ class DenseOptions:
 
 @dataclass(frozen=True, eq=False)
 class DenseResult:
-    """The transform (residual: a DenseField), the loss minimised (`maps` or `maps+image`) and its value per iteration.
+    """The transform (residual: a DenseField), the loss minimized (`maps` or `maps+image`) and its value per iteration.
 
     ``repaired``: cells that folded, or nearly, before the field was mended; none does in ``transform``.
     """

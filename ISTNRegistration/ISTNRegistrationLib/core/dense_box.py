@@ -135,7 +135,7 @@ def dilated(mask: torch.Tensor, reach: list[int]) -> torch.Tensor:
 
 
 def detailed(volume: Volume, grid: Grid, normalization: str) -> tuple[torch.Tensor, Grid]:
-    """Normalised intensities (1, 1, ...) on the volume's own voxels, or on means of blocks if they are much finer."""
+    """Normalized intensities (1, 1, ...) on the volume's own voxels, or on means of blocks if they are much finer."""
     low, high = intensity_range(volume, normalization)
     factor = [max(1, min(math.floor(min(grid.spacing) / s + 1e-6), n)) for s, n in _spacing_and_size(volume.grid)]
     own = volume.grid

@@ -1,4 +1,4 @@
-"""What the dense stage minimises: terms that give their value and their force under a displacement of a box.
+"""What the dense stage minimizes: terms that give their value and their force under a displacement of a box.
 
 A force is the derivative to a small step v of T∘(id + v) at v = 0, in voxels of the box: dL/dW times the gradient of
 the warped image W, so nothing but W itself is ever sampled.

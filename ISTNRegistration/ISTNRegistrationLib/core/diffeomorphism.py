@@ -88,7 +88,7 @@ def smallest_determinants(field: torch.Tensor) -> torch.Tensor:
 
 
 def _edges(field: torch.Tensor, k: int) -> torch.Tensor:
-    """d (x + u) / d x_k between neighbouring voxels, (n, *shape) with one voxel less along that axis."""
+    """d (x + u) / d x_k between neighboring voxels, (n, *shape) with one voxel less along that axis."""
     edges = field.diff(dim=field.ndim - 1 - k)
     edges[k] += 1
     return edges

@@ -13,7 +13,7 @@ class Grid:
 
     Convention: ``size`` and ``spacing`` are in index order (x, y[, z]); ``shape`` is the array order ([D, ]H, W).
     Physical points are LPS mm, as in ITK. ``direction`` holds the axes as *columns*, row by row.
-    The cube is [-1, 1]^n with -1 and 1 at the centres of the first and last voxel (``align_corners=True``).
+    The cube is [-1, 1]^n with -1 and 1 at the centers of the first and last voxel (``align_corners=True``).
     """
 
     size: tuple[int, ...]
@@ -84,7 +84,7 @@ class Grid:
         return self.matrix @ to_index
 
     def points(self) -> np.ndarray:
-        """LPS mm of every voxel centre, (*shape, n)."""
+        """LPS mm of every voxel center, (*shape, n)."""
         index = np.stack(np.meshgrid(*(np.arange(s) for s in self.shape), indexing="ij")[::-1], axis=-1)
         return self.index_to_physical(index.astype(float))
 

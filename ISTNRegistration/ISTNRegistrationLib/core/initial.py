@@ -20,7 +20,7 @@ NAMES = tuple(name for name in INITIALS if name not in ("landmarks", "rigid"))  
 def initial_matrix(initial, fixed: Prepared, moving: Prepared, config: ModelConfig) -> np.ndarray:
     """Matrix of a named initial alignment, or the given matrix after a check.
 
-    ``auto`` matches what the checkpoint's grid is anchored to (centre of mass or centre); ``moments`` also turns the
+    ``auto`` matches what the checkpoint's grid is anchored to (center of mass or center); ``moments`` also turns the
     moving image's principal axes onto the fixed image's (use it for heads that are far from upright).
 
     Raises:

@@ -43,7 +43,7 @@ class PublishedITN(nn.Module):
 
 
 class UNet(nn.Module):
-    """A small U-Net (Ronneberger 2015) with instance normalisation, sigmoid output and the position as input.
+    """A small U-Net (Ronneberger 2015) with instance normalization, sigmoid output and the position as input.
 
     The grid is anchored to the anatomy, so where a voxel lies says much about what it shows
     (CoordConv, Liu 2018).
@@ -86,7 +86,7 @@ def with_position(image: torch.Tensor) -> torch.Tensor:
 
 
 class Block(nn.Module):
-    """Two convolutions, each with instance normalisation and ReLU; the first may halve the size."""
+    """Two convolutions, each with instance normalization and ReLU; the first may halve the size."""
 
     def __init__(self, ndim: int, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class Block(nn.Module):
 
 
 class InstanceNorm(nn.Module):
-    """Instance normalisation that keeps the channels-last layout; torch's own reorders memory, which costs more."""
+    """Instance normalization that keeps the channels-last layout; torch's own reorders memory, which costs more."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Local normalised cross-correlation of two images and its derivative, by separable box sums.
+"""Local normalized cross-correlation of two images and its derivative, by separable box sums.
 
 The squared correlation in a window around each voxel (Avants et al. 2008, doi:10.1016/j.media.2007.06.004), with the
 exact derivative: a window's numbers depend on all of its voxels. Images are (1, 1, [D, ]H, W), intensities 0 to 1.

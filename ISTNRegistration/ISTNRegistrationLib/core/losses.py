@@ -66,7 +66,7 @@ def _energy(maps: torch.Tensor) -> torch.Tensor:
 def training_losses(
     model: ISTN, batch: dict, with_stn: bool = True, pyramid=(), itn_loss: str = "mse"
 ) -> dict[str, torch.Tensor]:
-    """Loss terms of the model's method on a batch; their sum is what training minimises.
+    """Loss terms of the model's method on a batch; their sum is what training minimizes.
 
     ``batch`` has ``moving``, ``fixed`` (N, 1, ...) and ``moving_soi``, ``fixed_soi`` (N, channels, ...).
     STN-u: MSE(M∘T, F). STN-s: MSE(S_M∘T, S_F). ISTN-e: STN-s + MSE(M', S_M) + MSE(F', S_F) (1).

@@ -24,7 +24,7 @@ def label_dice(first, second, labels) -> dict[int, float]:
 def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray:
     """Volume change of ``transform`` (fixed -> moving) at every voxel of ``grid``, ``grid.shape``.
 
-    det dT/dx by central differences between neighbouring voxels (one-sided at the border): what two voxels apart on the
+    det dT/dx by central differences between neighboring voxels (one-sided at the border): what two voxels apart on the
     grid does to the space between them. 1 where volume is kept, 0 or less where space folds.
     """
     linear = np.linalg.det(transform.linear[:-1, :-1])

@@ -1,4 +1,4 @@
-"""How a synthesised image gets its looks: bias, resolution, noise, range, field of view; curves for real images.
+"""How a synthesized image gets its looks: bias, resolution, noise, range, field of view; curves for real images.
 
 All of it in torch on the networks' grid, 2-D and 3-D; every draw comes from the generator that is handed in.
 Sources: Billot et al. 2023 (SynthSeg, doi:10.1016/j.media.2023.102789, section 3.2).

@@ -1,4 +1,4 @@
-"""From any image to what the networks see: normalised intensities on the networks' grid.
+"""From any image to what the networks see: normalized intensities on the networks' grid.
 
 Convention: volumes are LPS mm. The networks' background is 0, inside and outside the image's field of view.
 """

@@ -60,7 +60,7 @@ def control_points_mm(theta: torch.Tensor, grid: Grid) -> torch.Tensor:
 
 
 def lattice_for(grid: Grid, spacing_mm: float) -> Grid:
-    """Control points of the published B-spline: centred on the grid, or half a voxel off where that does not divide.
+    """Control points of the published B-spline: centered on the grid, or half a voxel off where that does not divide.
 
     Raises:
         InputError: the control points are not a whole number of voxels apart along every axis.

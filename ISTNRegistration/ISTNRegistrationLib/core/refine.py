@@ -1,4 +1,4 @@
-"""Test-time refinement of one pair: minimise MSE(M'∘T, F') with the ITN fixed (paper section 2.4).
+"""Test-time refinement of one pair: minimize MSE(M'∘T, F') with the ITN fixed (paper section 2.4).
 
 M' and F' are computed once and given; nothing here runs the ITN. The model that is handed in is never changed.
 """
@@ -79,7 +79,7 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
         start = min((start, torch.zeros_like(start)), key=objective)
     with torch.enable_grad():
         predict, update = _by_weights(pair) if mode == "weights" else _by_theta(start, iterations)
-        best, losses = _minimise(predict, objective, update, iterations, on_iteration)
+        best, losses = _minimize(predict, objective, update, iterations, on_iteration)
     return Refined(min((given, start, best), key=pair.loss), tuple(losses))
 
 
@@ -101,7 +101,7 @@ def _by_weights(pair: Pair):
 def _by_theta(start: torch.Tensor, iterations: int):
     """theta itself, and Adam's step on it (Kingma and Ba 2015), its length falling along half a cosine.
 
-    Written out: torch's first optimiser in a process imports its compiler, 2 s that a single registration would pay.
+    Written out: torch's first optimizer in a process imports its compiler, 2 s that a single registration would pay.
     """
     theta = start.clone().requires_grad_(True)
     mean, square = torch.zeros_like(theta), torch.zeros_like(theta)
@@ -120,7 +120,7 @@ def _by_theta(start: torch.Tensor, iterations: int):
     return lambda: theta, update
 
 
-def _minimise(predict, objective, update, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
+def _minimize(predict, objective, update, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
     """Iterate; returns the theta with the smallest loss. The last iteration only evaluates."""
     best_loss, best, mark, marked_at, losses = math.inf, None, math.inf, 0, []
     for iteration in range(iterations + 1):

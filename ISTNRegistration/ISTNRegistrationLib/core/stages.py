@@ -112,7 +112,8 @@ class Steps:
         """The dense diffeomorphic stage, from the last transform on (core/dense.py)."""
         pair, normalization = self.pair, self.pair.model.config.normalization
         chosen = DenseOptions(iterations=min(options.iterations, DenseOptions().iterations))
-        given = DensePair(pair.fixed_map, pair.moving_map, *images, pair.model.channel_weights, normalization)
+        weights = torch.ones_like(pair.model.channel_weights)  # of channels with equal energy: better on develop-val
+        given = DensePair(pair.fixed_map, pair.moving_map, *images, weights, normalization)
 
         def report(iteration: int, loss: float, transform):
             return on_progress(Progress("dense", iteration, chosen.iterations, loss, transform))

@@ -95,7 +95,7 @@ class Synthesizer:
             if channel.kind != "binary":
                 todo = "Take the table [synthesis] out, or make the channel binary"
                 who = f"Channel '{channel.name}'"
-                raise InputError(who, "it cannot be synthesised", "kind binary", channel.kind, todo)
+                raise InputError(who, "it cannot be synthesized", "kind binary", channel.kind, todo)
         self.config, self.spacing = config, model.grid.spacing[::-1]
         target = Grid.centered((0.0,) * model.ndim, model.grid.size, model.grid.spacing)
         self.deformation, self.mirror = Deformation(augment, target), Mirror(augment.mirror, model.channels)

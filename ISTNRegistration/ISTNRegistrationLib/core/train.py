@@ -76,7 +76,7 @@ class PairSource(Protocol):
     def random_pair(self, rng: np.random.Generator, step: int) -> dict[str, torch.Tensor]:
         """A random, augmented pair of different people, each tensor with N = 1; all draws come from ``rng``.
 
-        ``step`` of the training: synthesised images grow harsher with it.
+        ``step`` of the training: synthesized images grow harsher with it.
         """
 
     def describe(self, rng: np.random.Generator) -> str:

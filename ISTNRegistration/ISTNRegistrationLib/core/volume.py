@@ -69,7 +69,7 @@ def check_image(volume: Volume, who: str) -> None:
 
 def _check_geometry(volume: Volume, who: str) -> None:
     if volume.array.ndim != volume.grid.ndim:
-        got, todo = f"array shape {volume.array.shape}", "Convert colour or vectors to one channel"
+        got, todo = f"array shape {volume.array.shape}", "Convert color or vectors to one channel"
         raise InputError(who, "it is not a scalar image", "one component", got, todo)
     if min(volume.grid.size) < MIN_VOXELS:
         expected = f"at least {MIN_VOXELS} voxels along each axis"

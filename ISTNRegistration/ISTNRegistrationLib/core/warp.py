@@ -54,7 +54,7 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
 
 
 def masked(volume: Volume, mask: Volume) -> Volume:
-    """``volume`` with its darkest value wherever ``mask`` (any grid, by nearest neighbour) is not above zero.
+    """``volume`` with its darkest value wherever ``mask`` (any grid, by nearest neighbor) is not above zero.
 
     Raises:
         InputError: the mask shows nothing of the volume.

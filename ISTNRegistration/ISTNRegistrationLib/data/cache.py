@@ -1,7 +1,7 @@
-"""One HDF5 file of resampled, normalised volumes that training reads from.
+"""One HDF5 file of resampled, normalized volumes that training reads from.
 
 Layout: ``scans/00000/image`` float16 and ``scans/00000/soi`` uint8 (255 stands for 1), both on the grid of
-:func:`cache_grid` around the image's own anchor, in chunks that any HDF5 tool can unpack; when images are synthesised,
+:func:`cache_grid` around the image's own anchor, in chunks that any HDF5 tool can unpack; when images are synthesized,
 ``scans/00000/labels`` uint16, the whole label map (``image`` and ``soi`` may then be missing); ``pairs/train`` and
 ``pairs/val`` (moving, fixed) when pairs were listed. The attributes tell where everything comes from: of a scan the
 paths, sizes, times and SHA-256 of its files, the original size and spacing and the intensities that became 0 and 1;

@@ -50,7 +50,7 @@ class Kind:
 
 
 def check_file(path: Path, who: str) -> Kind:
-    """Recognise an image file and see that it is complete.
+    """Recognize an image file and see that it is complete.
 
     Raises:
         InputError: of an unknown kind, cut, damaged, too large; for NIfTI also voxels that are not finite.

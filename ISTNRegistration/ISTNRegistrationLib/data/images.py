@@ -32,7 +32,7 @@ def read_image(path) -> Volume:
         Volume of the file's own dtype; the grid is the file's, LPS mm; what a user should know of it in ``warnings``.
 
     Raises:
-        InputError: no such file, not an image, cut or damaged, larger than memory is asked for, colour or vectors,
+        InputError: no such file, not an image, cut or damaged, larger than memory is asked for, color or vectors,
             complex numbers, not 2-D or 3-D, sheared axes, NaN in a NIfTI file, or an impossible spacing.
     """
     who = f"Image '{Path(path).name}'"
@@ -159,11 +159,11 @@ def from_sitk(image: sitk.Image, name: str = "volume") -> Volume:
     """A SimpleITK image as a Volume (voxels copied); a fourth axis of one voxel is dropped.
 
     Raises:
-        InputError: colour, vectors or complex numbers, not 2-D or 3-D, or axes that are not at right angles.
+        InputError: color, vectors or complex numbers, not 2-D or 3-D, or axes that are not at right angles.
     """
     who = f"Image '{name}'"
     if image.GetNumberOfComponentsPerPixel() != 1 or "complex" in image.GetPixelIDTypeAsString():
-        todo = "Convert colour or vectors to one channel"
+        todo = "Convert color or vectors to one channel"
         raise InputError(who, "it is not a scalar image", "one component", image.GetPixelIDTypeAsString(), todo)
     image = _without_singleton(image, who)
     n = image.GetDimension()

@@ -72,7 +72,7 @@ def landmark_rigid(landmarks, ndim: int) -> np.ndarray:
 
 
 def register_rigid(fixed: Volume, moving: Volume) -> np.ndarray:
-    """Rigid registration: Mattes mutual information, dense, three resolutions, started at the centres of mass.
+    """Rigid registration: Mattes mutual information, dense, three resolutions, started at the centers of mass.
 
     Nothing is random: every voxel is a sample. Both images are averaged down to about ``RIGID_VOXELS`` voxels first.
 
@@ -118,7 +118,7 @@ def _small(volume: Volume) -> sitk.Image:
 
 
 def _centers_matched(fixed: sitk.Image, moving: sitk.Image) -> sitk.Transform:
-    """Rigid transform about the fixed image's centre of mass that brings it to the moving one's."""
+    """Rigid transform about the fixed image's center of mass that brings it to the moving one's."""
     centers = [_center_of_mass(from_sitk(image)) for image in (fixed, moving)]
     transform = sitk.Euler2DTransform() if fixed.GetDimension() == 2 else sitk.Euler3DTransform()
     transform.SetCenter(centers[0].tolist())

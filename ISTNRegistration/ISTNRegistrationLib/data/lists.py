@@ -46,16 +46,18 @@ def read_table(path: Path, who: str, columns: tuple[str, ...], other_names=None)
         raise InputError(who, "a column is there twice", "each once", ", ".join(header), TODO)
     if not lines[1:]:
         raise InputError(who, "it has no rows", "one line per row", "only a header", TODO)
-    rows = []
-    for number, fields in lines[1:]:
-        row = dict(zip(header, fields + [""] * (len(header) - len(fields)), strict=False))
-        if len(fields) > len(header) and any(fields[len(header) :]):
-            todo = "Put a field that has the separator in it in quotes"
-            raise InputError(f"{who} line {number}", "it has too many fields", f"{len(header)}", str(fields), todo)
-        if not all(row[key] for key in columns):
-            raise InputError(f"{who} line {number}", "a field is empty", expected, str(fields), TODO)
-        rows.append(row)
-    return rows
+    return [_row(header, fields, columns, f"{who} line {number}") for number, fields in lines[1:]]
+
+
+def _row(header: list[str], fields: list[str], columns: tuple[str, ...], who: str) -> dict[str, str]:
+    """A line's fields by column, with every one of ``columns`` filled."""
+    row = dict(zip(header, fields + [""] * (len(header) - len(fields)), strict=False))
+    if len(fields) > len(header) and any(fields[len(header) :]):
+        todo = "Put a field that has the separator in it in quotes"
+        raise InputError(who, "it has too many fields", f"{len(header)}", str(fields), todo)
+    if not all(row[key] for key in columns):
+        raise InputError(who, "a field is empty", "columns " + ", ".join(columns), str(fields), TODO)
+    return row
 
 
 def parse(text: str, who: str) -> tuple[list[str], list[dict]]:

@@ -187,7 +187,7 @@ def _read_by_nitransforms(name: str, who: str) -> sitk.Transform:
 
 
 def matrix_transform(matrix: np.ndarray) -> sitk.AffineTransform:
-    """ITK's affine transform, centre 0, of a matrix (n+1, n+1), LPS mm."""
+    """ITK's affine transform, center 0, of a matrix (n+1, n+1), LPS mm."""
     n = len(matrix) - 1
     affine = sitk.AffineTransform(n)
     affine.SetMatrix(np.ravel(matrix[:n, :n]).tolist())

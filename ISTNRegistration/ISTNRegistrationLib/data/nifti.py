@@ -26,7 +26,7 @@ LAYOUTS = (
     (540, ("8q", 16), ("8d", 104), ("q", 168), ("2h", 12), ("2i", 344), ("6d", 352), ("12d", 400), ("4s", 4)),
 )
 FLOATS = {16: "f4", 64: "f8"}
-# bits of a voxel by datatype code; what else there is (long double, complex, colour) is not registered anyway
+# bits of a voxel by datatype code; what else there is (long double, complex, color) is not registered anyway
 BITS = {2: 8, 4: 16, 8: 32, 16: 32, 32: 64, 64: 64, 128: 24, 256: 8, 512: 16, 768: 32, 1024: 64, 1280: 64, 2304: 32}
 IN_ONE_FILE, IN_TWO_FILES, ANALYZE = (b"n+1\0", b"n+2\0"), (b"ni1\0", b"ni2\0"), b"\0\0\0\0"
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # NIfTI is RAS

@@ -95,15 +95,18 @@ def all_or_nothing() -> Iterator[Callable[[Path], Path]]:
             written.replace(path)
         made.clear()
     except OSError as error:
-        names = ", ".join(map(str, temporaries)) or "the output"
+        got = f"{', '.join(map(str, temporaries)) or 'the output'} ({one_line(error)})"
         todo = "Check the folder, its permissions and the space on the disk"
-        raise InputError(
-            "Output", "it cannot be written", "a place to write to", f"{names} ({one_line(error)})", todo
-        ) from error
+        raise InputError("Output", "it cannot be written", "a place to write to", got, todo) from error
     finally:
-        for written in temporaries.values():
-            with suppress(OSError):
-                written.unlink(missing_ok=True)
-        for folder in made:
-            with suppress(OSError):  # something else has been put there meanwhile
-                folder.rmdir()
+        _take_away(temporaries.values(), made)
+
+
+def _take_away(files, folders) -> None:
+    """Remove what is left of files, and the folders in which nothing else has been put meanwhile."""
+    for written in files:
+        with suppress(OSError):
+            written.unlink(missing_ok=True)
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()

@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.istn import ISTN
 from .files import existing_file, read_text
 
-KEYS = {"size": "the networks' size", "spacing": "their spacing in mm", "normalizer_img": "how images are normalised"}
+KEYS = {"size": "the networks' size", "spacing": "their spacing in mm", "normalizer_img": "how images are normalized"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def read_published(itn: Path | None, stn: Path, config: Path, options: Published
         "title": f"Converted from the published code: {options.structure}",
         "data": "unknown: see whoever trained it",
         "license": "unknown: see whoever trained it",
-        "note": f"the published normaliser was {settings['normalizer_img']}, here {model.config.normalization}",
+        "note": f"the published normalizer was {settings['normalizer_img']}, here {model.config.normalization}",
         "published": settings,
     }
     return model, card
@@ -67,7 +67,7 @@ def _settings(path: Path) -> dict:
 
 
 def _model_config(settings: dict, transform: str, options: PublishedOptions, has_itn: bool) -> ModelConfig:
-    """The published grid is centred on the image; its sizes are safe only where the axes may be swapped."""
+    """The published grid is centered on the image; its sizes are safe only where the axes may be swapped."""
     size, spacing = tuple(settings["size"]), tuple(float(s) for s in settings["spacing"])
     if size != size[::-1]:
         expected = "the same size read from either end: the published code takes it as x, y, z and as z, y, x"

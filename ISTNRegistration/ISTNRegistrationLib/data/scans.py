@@ -51,7 +51,7 @@ class DataConfig:
 class Scan:
     """One image with the file of its structures; ``person`` and ``split`` are empty in a list of pairs.
 
-    ``image`` is None where images are synthesised from the labels.
+    ``image`` is None where images are synthesized from the labels.
     """
 
     image: Path | None
@@ -64,7 +64,7 @@ class Scan:
 class Study:
     """Scans, each once, and for each split the pairs (moving, fixed) of their indices; None stands for random pairs.
 
-    ``painted``: images are synthesised from the label maps, which are kept whole.
+    ``painted``: images are synthesized from the label maps, which are kept whole.
     """
 
     scans: tuple[Scan, ...]
@@ -76,7 +76,7 @@ def read_study(config: DataConfig, folder: Path, painted: bool = False) -> Study
     """The scans and pairs of a configuration that lies in ``folder``.
 
     Args:
-        painted: images are synthesised from the label maps; those of the list may be missing.
+        painted: images are synthesized from the label maps; those of the list may be missing.
 
     Raises:
         InputError: a list or a file that it names is missing, not as expected, or a split is empty.
@@ -98,7 +98,7 @@ def read_subjects(path: Path, painted: bool = False) -> Study:
     """Scans of a CSV with columns person, image, labels, split (``train`` or ``val``); paths relative to the CSV.
 
     Args:
-        painted: images are synthesised from the label maps; the column image may be missing or empty.
+        painted: images are synthesized from the label maps; the column image may be missing or empty.
 
     Raises:
         InputError: no such file, not a CSV, a missing column, an empty field, another split, fewer than two people.

@@ -1,6 +1,6 @@
 """Files of points, curves and surfaces: their points in LPS mm, and the same file written again with other points.
 
-What else is in a file (names, colours, triangles, scalars) stays as it is.
+What else is in a file (names, colors, triangles, scalars) stays as it is.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ class SurfaceDistance:
 def surface_distance(first: np.ndarray, second: np.ndarray, spacing) -> SurfaceDistance:
     """How far the surfaces of two masks lie apart.
 
-    A surface voxel is one of the mask with a neighbour across a face outside the mask (the image's border is outside).
+    A surface voxel is one of the mask with a neighbor across a face outside the mask (the image's border is outside).
     ``average`` is the mean over the pooled surface voxels of both masks of the distance to the other surface, ``hd95``
     the larger of the two directed 95th percentiles. (The published ISTN code's "ASD" is ITK's average Hausdorff
     distance over whole masks, 2 to 20 times smaller.)
@@ -53,14 +53,14 @@ def _bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
 
 
 def _surface(mask: np.ndarray) -> np.ndarray:
-    """The mask's voxels with a face neighbour outside; padded by one voxel, so that the border counts as outside."""
+    """The mask's voxels with a face neighbor outside; padded by one voxel, so that the border counts as outside."""
     padded = np.pad(mask, 1).astype(np.uint8)
     contour = sitk.LabelContour(sitk.GetImageFromArray(padded), fullyConnected=False)
     return sitk.GetArrayFromImage(contour).astype(bool)
 
 
 def _distance_map(surface: np.ndarray, spacing) -> np.ndarray:
-    """Distance in mm of every voxel's centre to the nearest surface voxel's centre."""
+    """Distance in mm of every voxel's center to the nearest surface voxel's center."""
     image = sitk.GetImageFromArray(surface.astype(np.uint8))
     image.SetSpacing([float(s) for s in spacing])
     distance = sitk.SignedMaurerDistanceMap(image, insideIsPositive=False, squaredDistance=False, useImageSpacing=True)

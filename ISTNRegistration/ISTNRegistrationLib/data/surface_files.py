@@ -61,7 +61,7 @@ def _save(name: str, data, points: np.ndarray, marks: list[str], who: str) -> No
         for mark in marks if suffix == ".ply" else ():
             writer.AddComment(mark)
         if suffix == ".ply":
-            _keep_colours(writer, moved)
+            _keep_colors(writer, moved)
         writer.SetFileName(name)
         writer.SetInputData(_with_new_normals(moved))
         if not writer.Write():
@@ -85,8 +85,8 @@ def _with_new_normals(data):
     return normals.GetOutput()
 
 
-def _keep_colours(writer, data) -> None:
-    """VTK's .ply reader calls the colours RGB or RGBA; its writer wants to be told."""
+def _keep_colors(writer, data) -> None:
+    """VTK's .ply reader calls the colors RGB or RGBA; its writer wants to be told."""
     for name in ("RGB", "RGBA"):
         if data.GetPointData().HasArray(name):
             writer.SetArrayName(name)

@@ -41,7 +41,7 @@ class Tree:
 
 @dataclass(frozen=True, eq=False)
 class SyntheticScan:
-    """An image with its label map (1 = vessel), landmarks (P, n) and centre lines, LPS mm."""
+    """An image with its label map (1 = vessel), landmarks (P, n) and center lines, LPS mm."""
 
     image: Volume
     labels: Volume

@@ -32,6 +32,8 @@ def asked(monkeypatch):
     utils = types.ModuleType("PyTorchUtils")
     utils.PyTorchUtilsLogic = lambda: types.SimpleNamespace(installTorch=lambda **how: calls.append(("torch", how)))
     monkeypatch.setitem(sys.modules, "PyTorchUtils", utils)
+    monkeypatch.delattr(slicer, "packaging", raising=False)
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)  # as in Slicer 5.10
     monkeypatch.setattr(slicer.util, "pip_install", lambda what: calls.append(("pip", what)))
     monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text: True)
     return calls
@@ -58,7 +60,6 @@ def test_a_newer_slicer_uses_its_own_packaging_and_replaces_nothing(without, ask
     packaging = types.ModuleType("slicer.packaging")  # on disk, and not imported: Slicer does not do so at its start
     packaging.load_requirements = lambda path: Path(path).read_text(encoding="utf-8").split()
     packaging.pip_ensure = lambda wanted, **how: asked.append((wanted, how["skip_packages"], how["prompt_install"]))
-    monkeypatch.delattr(slicer, "packaging", raising=False)
     monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
     without("h5py")
     install.installMissing()
@@ -69,6 +70,7 @@ def test_a_newer_slicer_uses_its_own_packaging_and_replaces_nothing(without, ask
 def test_slicer_s_own_packaging_is_asked_in_its_own_words(without, asked, monkeypatch):
     if not (slicer_source.SOURCE / "Base" / "Python" / "slicer" / "packaging.py").is_file():
         pytest.skip("Slicer 5.10 has no packaging")
+    monkeypatch.delitem(sys.modules, "slicer.packaging")
     packaging, said = importlib.import_module("slicer.packaging"), []
     monkeypatch.setattr(packaging, "pip_check", lambda wanted: False)
     monkeypatch.setattr(packaging, "pip_install", lambda wanted, **how: said.append((wanted, how["skip_packages"])))

@@ -31,7 +31,7 @@ def registered(scene, pair):
     return SimpleNamespace(result=SimpleNamespace(transform=transform), transform=node)
 
 
-def test_an_oblique_segmentation_comes_whole_with_names_colours_and_ids(scene, pair, registered):
+def test_an_oblique_segmentation_comes_whole_with_names_colors_and_ids(scene, pair, registered):
     moving = volumeFromNode(pair[1])
     labels = Volume((moving.array > moving.array.mean()).astype(np.uint8), moving.grid, "seg")
     node = segmentationFromVolume(scene, labels, "seg")

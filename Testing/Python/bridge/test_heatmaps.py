@@ -56,13 +56,13 @@ def test_heat_is_transparent_where_there_is_none_and_has_a_fixed_window(scene, r
     assert not display.GetAutoWindowLevel() and display.GetColorNode().GetName() == "ISTN heat"
 
 
-def test_all_heatmaps_share_one_colour_table(scene, result):
+def test_all_heatmaps_share_one_color_table(scene, result):
     heatmapNodes(scene, result)
     assert heatColorNode(scene) is heatColorNode(scene)
     assert scene.GetNodesByName("ISTN heat").GetNumberOfItems() == 1
 
 
-def test_the_colours_grow_lighter_step_by_step():
+def test_the_colors_grow_lighter_step_by_step():
     lightness = heatColors() ** 2.2 @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(lightness) > 0).all()
 

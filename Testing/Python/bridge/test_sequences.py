@@ -39,6 +39,8 @@ def test_every_frame_lies_on_the_reference_afterwards(scene, sequence, checkpoin
     first, last = (volumeFromNode(found.frames.GetNthDataNode(k)).array for k in (0, 2))
     np.testing.assert_array_equal(first, last)  # the reference is treated like any other frame
     assert len(found.quality) == 3 and found.quality[0]
+    browser = scene.GetFirstNodeByClass("vtkMRMLSequenceBrowserNode")
+    assert browser.GetMasterSequenceNode() is found.frames and browser.IsSynchronizedSequenceNode(found.transforms)
 
 
 def test_the_reference_frame_can_be_left_out(scene, sequence, checkpoint):

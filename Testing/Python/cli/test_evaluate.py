@@ -60,7 +60,7 @@ def test_a_row_per_pair_stage_and_label_and_a_summary(given, tmp_path, capsys):
     assert tuple(rows[0]) == COLUMNS
     found = [(row["fixed"][0] + row["moving"][0], row["stage"], row["label"]) for row in rows]
     assert found == [(p, s, n) for p in ("ab", "ac", "bc") for s in STAGES for n in ("1", "2", "mean")]
-    for row in rows:  # the centres of mass are matched, and every image shows the same: nothing is left to do
+    for row in rows:  # the centers of mass are matched, and every image shows the same: nothing is left to do
         assert float(row["dice"]) > 0.95 and float(row["asd_mm"]) < 0.1 and float(row["folded"]) == 0
     text = capsys.readouterr().out
     assert all(stage in text for stage in STAGES) and "±" in text and "     3" in text

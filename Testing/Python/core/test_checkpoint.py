@@ -167,7 +167,7 @@ CONTENT = {
     "with a long grid": (configure(grid={"size": [12, 4000000], "spacing": [1.0] * 2}), "too large"),
     "with countless control points": (configure(bspline={"spacing_mm": 1e-4}), "bspline.spacing_mm"),
     "with huge layers": (configure(net={"itn_widths": [100000, 100000]}), r"wrong shape. Expected \(100000, 3"),
-    "with a surplus key": (configure(colour="red"), "unknown key"),
+    "with a surplus key": (configure(color="red"), "unknown key"),
     "with an unknown method": (configure(method="magic"), "one of stn-u"),
     "of a four-dimensional grid": (configure(grid={"size": [4] * 4, "spacing": [1.0] * 4}), "2 or 3 numbers"),
     "with a missing tensor": (lambda f: f.__delitem__("weights/itn.out.weight"), "a tensor is missing.*itn.out.weight"),

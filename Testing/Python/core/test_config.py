@@ -17,7 +17,7 @@ def test_a_configuration_survives_plain_data(ndim):
     [
         ({"method": "istn-x"}, ["method", "istn-e"]),
         ({"transforms": ["affine", "warp"]}, ["transforms", "bspline"]),
-        ({"colour": 1}, ["colour", "unknown key", "transforms"]),
+        ({"color": 1}, ["color", "unknown key", "transforms"]),
         ({"grid": {"size": [8, 8], "spacing": [1.0, 1.0], "anchor": "nose"}}, ["grid.anchor", "center_of_mass"]),
         ({"grid": {"size": [8, 8]}}, ["grid.spacing", "missing"]),
         ({"grid": {"size": [8, 16], "spacing": [1.0, 1.0]}}, ["grid.size", "at least 12"]),

@@ -21,7 +21,7 @@ def test_points_have_array_shape_and_last_index_axis_first(ndim, orientation):
 
 
 @pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
-def test_cube_corners_are_the_first_and_last_voxel_centres(ndim, orientation):
+def test_cube_corners_are_the_first_and_last_voxel_centers(ndim, orientation):
     grid = make_grid(ndim, orientation)
     corners = apply_matrix(grid.cube_to_physical(), [[-1.0] * ndim, [1.0] * ndim])
     assert np.allclose(corners, grid.index_to_physical([[0] * ndim, [s - 1 for s in grid.size]]))

@@ -8,7 +8,7 @@ from networks import blobs, model
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_identity_positions_are_the_voxel_centres(ndim):
+def test_identity_positions_are_the_voxel_centers(ndim):
     net = model(ndim)
     maps = blobs(net)
     assert torch.allclose(net.warp(maps, identity(net)), maps, atol=1e-5)

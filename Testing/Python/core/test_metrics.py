@@ -54,7 +54,7 @@ def test_the_volume_change_of_a_bspline_agrees_with_simpleitk(ndim, orientation)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_a_control_point_pushed_beyond_its_neighbour_folds_space_there(ndim):
+def test_a_control_point_pushed_beyond_its_neighbor_folds_space_there(ndim):
     grid = Grid.centered(np.zeros(ndim), (21,) * ndim, (1.0,) * ndim)
     lattice = Grid.centered(np.zeros(ndim), (11,) * ndim, (4.0,) * ndim)
     coefficients = np.zeros((ndim, *lattice.shape))

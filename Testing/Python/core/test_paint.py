@@ -6,7 +6,7 @@ import torch
 from ISTNRegistrationLib.core.paint import at_resolution, cut, recolored, stretched, with_bias
 
 SHAPES = {2: (31, 41), 3: (21, 31, 41)}
-PLACE = {2: (11, 27), 3: (6, 11, 27)}  # array order, off-centre
+PLACE = {2: (11, 27), 3: (6, 11, 27)}  # array order, off-center
 
 
 def spot(ndim, sigma=2.0):

@@ -39,7 +39,7 @@ def test_block_means_do_not_alias():
     assert np.allclose(resample(Volume(board, grid), target, np.eye(3)), 0.5, atol=1e-6)
 
 
-def test_intensities_are_normalised_whatever_their_scale_and_outside_is_zero():
+def test_intensities_are_normalized_whatever_their_scale_and_outside_is_zero():
     volume = blob_volume(make_grid(3))
     other = Volume(volume.array * 37 - 1000, volume.grid)
     target = Grid.centered(volume.grid.center, (40, 40, 40), (1.5,) * 3)
@@ -49,7 +49,7 @@ def test_intensities_are_normalised_whatever_their_scale_and_outside_is_zero():
 
 
 @pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
-def test_centre_of_mass_moves_with_the_image(ndim, orientation):
+def test_center_of_mass_moves_with_the_image(ndim, orientation):
     volume = blob_volume(make_grid(ndim, orientation, size=(40, 40, 40)))
     moved = Volume(volume.array, shifted(volume.grid, 7))
     assert np.allclose(anchor_point(moved, "center_of_mass") - anchor_point(volume, "center_of_mass"), 7)

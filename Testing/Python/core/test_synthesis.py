@@ -16,7 +16,7 @@ PERFECT = SynthesisConfig(
     stripped=0, bright_air=0, texture=0, bias=0, gamma=0, noise=0, voxel_mm=0, slice_mm=0, cropped=0
 )
 CHANNELS = (Channel("left marker", (5,)), Channel("right marker", (9,)))
-MARKER = {2: (slice(13, 19), slice(20, 28)), 3: (slice(8, 12), slice(13, 19), slice(20, 28))}  # array order, off-centre
+MARKER = {2: (slice(13, 19), slice(20, 28)), 3: (slice(8, 12), slice(13, 19), slice(20, 28))}  # array order, off-center
 
 
 def config(ndim):
@@ -54,7 +54,7 @@ def test_the_same_numbers_give_the_same_image_and_others_another(ndim):
 
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_the_map_lies_where_the_marker_is_painted(ndim):
-    """Deformed, mirrored and at every resolution, the marker's colour is found where the map says, not elsewhere."""
+    """Deformed, mirrored and at every resolution, the marker's color is found where the map says, not elsewhere."""
     augment = AugmentConfig(mirror=True, elastic_mm=2.0, elastic_spacing_mm=15.0)
     elsewhere = []
     for seed in range(8):
@@ -63,7 +63,7 @@ def test_the_map_lies_where_the_marker_is_painted(ndim):
         colors = image[inside]
         assert inside.sum() > 4 and colors.std() < 0.01
         elsewhere.append(float(((image[around] - colors.mean()).abs() < 0.01).float().mean()))
-    assert np.median(elsewhere) < 0.05, "some neighbours may look like the marker by chance"
+    assert np.median(elsewhere) < 0.05, "some neighbors may look like the marker by chance"
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -199,5 +199,5 @@ def test_a_wrong_table_names_its_key(table, complaint):
 
 def test_only_channels_of_labels_can_be_painted():
     centroid = dataclasses.replace(config(2), channels=(Channel("tip", (5,), "centroid"),))
-    with pytest.raises(InputError, match="Channel 'tip': it cannot be synthesised. Expected kind binary; got centroid"):
+    with pytest.raises(InputError, match="Channel 'tip': it cannot be synthesized. Expected kind binary; got centroid"):
         Synthesizer(PERFECT, STILL, centroid)

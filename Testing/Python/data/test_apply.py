@@ -103,7 +103,7 @@ def test_itk_alone_would_cut_the_fraction_off():
     assert got.tolist() == [[0, 2, 4, 6, 8]]  # of 0, 1.9, 3.8, 5.7, 7.6
 
 
-def test_every_channel_of_a_colour_image_is_carried():
+def test_every_channel_of_a_color_image_is_carried():
     rng = np.random.default_rng(0)
     image = sitk.GetImageFromArray(rng.integers(0, 255, (9, 8, 3)).astype(np.uint8), isVector=True)
     grid = builders.Grid((6, 5), (1.0, 1.0), (1.0, 2.0), ((1.0, 0.0), (0.0, 1.0)))

@@ -1,5 +1,6 @@
 """The training cache: what it stores, where it comes from, and that it is never stale."""
 
+import dataclasses
 import os
 import shutil
 import subprocess
@@ -41,8 +42,9 @@ def pair_list(folder, ndim=2):
     return read_study(DataConfig(pairs="pairs.csv"), folder)
 
 
-def prepared(folder, ndim=2):
+def prepared(folder, ndim=2, offset=()):
     study, config = pair_list(folder, ndim), small_config(ndim)
+    config = dataclasses.replace(config, grid=dataclasses.replace(config.grid, offset=offset))
     prepare(study, config, folder / "cache.h5")
     return study, config, folder / "cache.h5"
 
@@ -89,14 +91,14 @@ def test_published_lists_of_different_length_are_refused(tmp_path):
         read_study(DataConfig(published=config), tmp_path)
 
 
-@pytest.mark.parametrize("ndim", [2, 3])
-def test_a_scan_is_stored_once_as_the_networks_would_see_it(ndim, tmp_path):
-    study, config, path = prepared(tmp_path, ndim)
+@pytest.mark.parametrize(("ndim", "offset"), [(2, ()), (3, ()), (2, (5.0, -3.0)), (3, (5.0, -3.0, 4.0))])
+def test_a_scan_is_stored_once_as_the_networks_would_see_it(ndim, offset, tmp_path):
+    study, config, path = prepared(tmp_path, ndim, offset)
     with h5py.File(path) as file:
         assert len(file["scans"]) == 3
     for index, scan in enumerate(study.scans):
         image, found = read_image(scan.image), datasets(path, index)
-        middle = anchor_point(image, config.grid.anchor)
+        middle = anchor_point(image, config.grid.anchor) + (np.array(offset) if offset else 0.0)
         grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
         expected = network_input(image, grid, np.eye(ndim + 1), config.normalization)[0, 0].numpy()
         np.testing.assert_allclose(found["image"].astype(np.float32), expected, atol=1e-3)

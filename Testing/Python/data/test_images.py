@@ -58,13 +58,13 @@ def test_a_series_of_volumes_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [sitk.sitkVectorUInt8, sitk.sitkComplexFloat32])
-def test_colour_and_complex_images_are_refused(kind):
+def test_color_and_complex_images_are_refused(kind):
     image = sitk.Image([5, 6, 7], kind, 3) if kind == sitk.sitkVectorUInt8 else sitk.Image([5, 6, 7], kind)
     with pytest.raises(InputError, match="not a scalar image"):
         from_sitk(image, "photo")
 
 
-def test_a_colour_picture_is_refused(tmp_path):
+def test_a_color_picture_is_refused(tmp_path):
     sitk.WriteImage(sitk.Image([8, 9], sitk.sitkVectorUInt8, 3), str(tmp_path / "photo.png"))
     with pytest.raises(InputError, match="photo.png.*not a scalar image"):
         read_image(tmp_path / "photo.png")

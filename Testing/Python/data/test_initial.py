@@ -59,8 +59,8 @@ def test_a_nonlinear_file_is_refused(tmp_path):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="neither a name nor a file.*moments, landmarks, rigid.*centre"):
-        resolve_initial("centre", IMAGE, IMAGE)
+    with pytest.raises(InputError, match="neither a name nor a file.*moments, landmarks, rigid.*middle"):
+        resolve_initial("middle", IMAGE, IMAGE)
 
 
 @pytest.mark.parametrize(("ndim", "orientation"), builders.CASES, ids=builders.CASE_IDS)

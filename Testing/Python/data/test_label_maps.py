@@ -13,7 +13,7 @@ from ISTNRegistrationLib.data.label_maps import read_paintable
 
 
 def label_file(folder, ndim, orientation, dtype=np.uint16):
-    """A head (3) with an off-centre box (1) of which one corner is 2; its file and the box's corner points, LPS mm."""
+    """A head (3) with an off-center box (1) of which one corner is 2; its file and the box's corner points, LPS mm."""
     grid = make_grid(ndim, orientation)
     labels = np.full(grid.shape, 3, dtype)
     labels[(slice(4, 9), slice(3, 8), slice(13, 20))[-ndim:]] = 1

@@ -23,10 +23,10 @@ def csv_text(header, points, delimiter=","):
 
 
 CSVS = {
-    "x y z, LPS said": (csv_text(["name", "x", "y", "z", "colour"], LPS), "LPS"),
-    "x y z, RAS said": (csv_text(["name", "X", " y", "Z ", "colour"], RAS), "RAS"),
-    "l p s": (csv_text(["name", "l", "p", "s", "colour"], LPS), None),
-    "r a s, against what is said": (csv_text(["name", "r", "a", "s", "colour"], RAS, ";"), "LPS"),
+    "x y z, LPS said": (csv_text(["name", "x", "y", "z", "color"], LPS), "LPS"),
+    "x y z, RAS said": (csv_text(["name", "X", " y", "Z ", "color"], RAS), "RAS"),
+    "l p s": (csv_text(["name", "l", "p", "s", "color"], LPS), None),
+    "r a s, against what is said": (csv_text(["name", "r", "a", "s", "color"], RAS, ";"), "LPS"),
     "other order": ("z\ty\tx\n" + "\n".join("\t".join(reversed(r)) for r in rows(LPS)) + "\n", "LPS"),
     "no header": ("\n".join(",".join(r) for r in rows(LPS)) + "\n", "LPS"),
     "byte order mark, blank line": ("\ufeffx,y,z\n\n" + "\n".join(",".join(r) for r in rows(LPS)), "LPS"),
@@ -67,7 +67,7 @@ MARKUPS = {
 }
 
 
-def test_markups_keep_their_frames_names_and_colours(tmp_path):
+def test_markups_keep_their_frames_names_and_colors(tmp_path):
     (tmp_path / "p.mrk.json").write_text(json.dumps(MARKUPS))
     shape = read_shape(tmp_path / "p.mrk.json")
     assert np.allclose(shape.points, np.tile(LPS[:2], (3, 1)))

@@ -24,7 +24,7 @@ def test_a_landmark_is_a_gaussian_in_mm_whatever_the_grid(ndim):
     np.testing.assert_allclose(values, expected, atol=1e-6)
 
 
-def test_a_centre_line_fades_with_the_distance_to_its_nearest_piece():
+def test_a_center_line_fades_with_the_distance_to_its_nearest_piece():
     grid = Grid.centered((0.0, 0.0), (21, 21), (1.0, 1.0))
     bend = np.array([[-5.0, 0.0], [0.0, 0.0], [0.0, 6.0]])
     values = centerlines((bend,), grid, 2.0)

@@ -29,7 +29,7 @@ def test_the_same_seed_gives_the_same_pair_and_another_seed_another(ndim):
 
 
 @both
-def test_the_known_transform_carries_landmarks_centre_lines_and_vessels(ndim):
+def test_the_known_transform_carries_landmarks_center_lines_and_vessels(ndim):
     made = pair(ndim)
     np.testing.assert_allclose(made.transform.map_points(made.fixed.landmarks), made.moving.landmarks, atol=1e-6)
     for fixed, moving in zip(made.fixed.centerlines, made.moving.centerlines, strict=True):
@@ -41,7 +41,7 @@ def test_the_known_transform_carries_landmarks_centre_lines_and_vessels(ndim):
 
 
 @both
-def test_landmarks_and_centre_lines_lie_in_the_vessels(ndim):
+def test_landmarks_and_center_lines_lie_in_the_vessels(ndim):
     scan = pair(ndim).fixed
     index = np.rint(scan.labels.grid.physical_to_index(scan.landmarks)).astype(int)[:, ::-1]
     assert scan.labels.array[tuple(index.T)].mean() > 0.9  # a tip may be thinner than a voxel

@@ -38,7 +38,7 @@ def node_ids(scene):
 
 
 def contents(scene):
-    """Ids and names of all nodes; voxels, geometry, parent and colours of the volumes."""
+    """Ids and names of all nodes; voxels, geometry, parent and colors of the volumes."""
     return [[node.GetID(), node.GetName(), *_details(node)] for node in all_nodes(scene)]
 
 
