@@ -75,7 +75,7 @@ fixed.nii.gz,moving.nii.gz,moving_soi.nii.gz,fixed_soi.nii.gz,moving_soi.nii.gz
 
 @pytest.fixture
 def study(tmp_path):
-    """Images, labels, a mask, an initial transform, a list of the pair and a checkpoint, as files; the plain Outcome."""
+    """Images, labels, a mask, a transform, a list and a checkpoint, as files; the Outcome of plain Python."""
     for number, name in enumerate(("fixed", "moving")):
         subject(tmp_path, name, 3, 3.0 * number)
     start = np.eye(4)
