@@ -75,3 +75,16 @@ def test_bending_energy_equals_numerical_second_derivatives_at_the_control_point
     xy = (u(h, h) - u(h, -h) - u(-h, h) + u(-h, -h)) / (4 * h**2)
     expected = (xx**2 + yy**2 + 2 * xy**2).sum(-1).mean()
     assert float(bending_energy(torch.as_tensor(free)[None], 4.0)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS", "oblique"])
+def test_control_points_lie_around_the_grids_center_two_more_than_intervals(orientation):
+    axes = make_grid(3, orientation).direction
+    grid = Grid.centered((11.0, -7.0, 23.0), (20, 17, 15), (2.0, 1.5, 3.0), axes)
+    lattice = lattice_for(grid, 7.0)
+    assert np.allclose(lattice.center, grid.center) and np.allclose(lattice.direction, grid.direction)
+    assert lattice.spacing == (7.0, 7.0, 7.0)
+    assert free_shape(lattice) == (9, 6, 8)  # z, y, x: 45, 25.5 and 40 mm are 7, 4 and 6 intervals, and 2
+    ends = np.array([grid.index_to_physical(np.full(3, -0.5)), grid.index_to_physical(np.array(grid.size) - 0.5)])
+    index = lattice.physical_to_index(ends)
+    assert (index > 2).all() and (index < np.array(lattice.size) - 3).all()
