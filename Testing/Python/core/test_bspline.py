@@ -5,6 +5,9 @@ from builders import CASE_IDS, CASES, bspline_field, make_grid
 from ISTNRegistrationLib.core.bspline import (
     bases_on_grid,
     bending_energy,
+    cubic,
+    cubic_first,
+    cubic_second,
     expand,
     field_at_points,
     field_on_grid,
@@ -88,3 +91,20 @@ def test_control_points_lie_around_the_grids_center_two_more_than_intervals(orie
     ends = np.array([grid.index_to_physical(np.full(3, -0.5)), grid.index_to_physical(np.array(grid.size) - 0.5)])
     index = lattice.physical_to_index(ends)
     assert (index > 2).all() and (index < np.array(lattice.size) - 3).all()
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS"])
+def test_a_grid_beyond_the_lattice_has_no_displacement_there(orientation):
+    lattice = Grid.centered((3.0, -2.0, 5.0), (9, 10, 8), (4.0, 4.0, 4.0))
+    coefficients = np.random.default_rng(0).normal(size=(3, 8, 10, 9))  # up to the border
+    grid = Grid.centered((8.0, 2.0, 1.0), (21, 19, 17), (2.5, 2.5, 2.5), make_grid(3, orientation).direction)
+    dense = field_on_grid(coefficients, lattice, grid)
+    assert np.allclose(dense, field_at_points(coefficients, lattice, grid.points()), atol=1e-9)
+    assert (dense == 0).all(axis=-1).mean() > 0.1
+
+
+@pytest.mark.parametrize(("function", "order"), [(cubic, 0), (cubic_first, 1), (cubic_second, 2)])
+def test_the_basis_and_its_derivatives_are_scipys(function, order):
+    t = np.linspace(-2.9, 2.9, 59)
+    oracle = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
+    assert np.allclose(function(t), np.nan_to_num(oracle(t, nu=order)), atol=1e-12)
