@@ -6,6 +6,7 @@ from builders import affine_matrix, blob_volume, bspline_field
 from harness.geometry import GRIDS, itk_points, mrml_from_world, mrml_to_world, points_in, transforms_over
 from ISTNRegistrationLib.bridge.transforms import (
     gridTransformNode,
+    inverseErrors,
     linearTransformNode,
     matrixFromNode,
     paddedGrid,
@@ -186,3 +187,13 @@ def test_the_dense_field_of_a_shift_is_that_shift(scene):
     node = gridTransformNode(scene, SpatialTransform(matrix), Grid.centered((0, 0, 0), (4, 4, 4), (2, 2, 2)), "shift")
     field = slicer.util.arrayFromGridTransform(node)
     np.testing.assert_allclose(field, np.broadcast_to([-1, -2, 3], field.shape))
+
+
+def test_the_error_of_an_inverse_is_how_far_a_point_comes_back_from_where_it_was(scene):
+    there, back = np.eye(4), np.eye(4)
+    there[:3, :3], there[:3, 3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]], [10, 4, -6]
+    back[:3, :3] = there[:3, :3].T
+    back[:3, 3] = -there[:3, :3].T @ there[:3, 3] + [1, 2, 2]
+    nodes = [linearTransformNode(scene, matrix, "turn") for matrix in (there, back)]
+    grid = Grid.centered((5, -7, 20), (6, 5, 4), (2, 2, 3))
+    np.testing.assert_allclose(inverseErrors(*nodes, grid), 3.0, atol=1e-9)

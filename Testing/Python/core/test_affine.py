@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 from ISTNRegistrationLib.core.affine import AffineBounds, affine_matrix, parameter_count, rotation_matrix
+from scipy.spatial.transform import Rotation
 
 BOUNDS = AffineBounds(translation_mm=20.0, rotation_deg=30.0, scale_ratio=1.4, shear_deg=40.0)
 
@@ -43,3 +44,14 @@ def test_rigid_keeps_lengths():
 def test_rotation_about_z_turns_x_towards_y():
     quarter = rotation_matrix(torch.tensor([[0.0, 0.0, math.pi / 2]]))[0]
     assert torch.allclose(quarter @ torch.tensor([1.0, 0.0, 0.0]), torch.tensor([0.0, 1.0, 0.0]), atol=1e-6)
+
+
+def test_rotations_are_those_of_scipy_about_x_then_y_then_z():
+    angles = torch.tensor([[0.3, -0.5, 0.7], [-0.2, 0.4, 0.1]], dtype=torch.float64)
+    expected = torch.as_tensor(Rotation.from_euler("xyz", angles.numpy()).as_matrix())
+    assert torch.allclose(rotation_matrix(angles), expected, atol=1e-12)
+
+
+def test_a_positive_angle_in_the_plane_turns_x_towards_y():
+    turned = rotation_matrix(torch.tensor([[0.3]]))[0] @ torch.tensor([1.0, 0.0])
+    assert torch.allclose(turned, torch.tensor([math.cos(0.3), math.sin(0.3)]))

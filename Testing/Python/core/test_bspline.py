@@ -5,6 +5,9 @@ from builders import CASE_IDS, CASES, bspline_field, make_grid
 from ISTNRegistrationLib.core.bspline import (
     bases_on_grid,
     bending_energy,
+    cubic,
+    cubic_first,
+    cubic_second,
     expand,
     field_at_points,
     field_on_grid,
@@ -75,3 +78,33 @@ def test_bending_energy_equals_numerical_second_derivatives_at_the_control_point
     xy = (u(h, h) - u(h, -h) - u(-h, h) + u(-h, -h)) / (4 * h**2)
     expected = (xx**2 + yy**2 + 2 * xy**2).sum(-1).mean()
     assert float(bending_energy(torch.as_tensor(free)[None], 4.0)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS", "oblique"])
+def test_control_points_lie_around_the_grids_center_two_more_than_intervals(orientation):
+    axes = make_grid(3, orientation).direction
+    grid = Grid.centered((11.0, -7.0, 23.0), (20, 17, 15), (2.0, 1.5, 3.0), axes)
+    lattice = lattice_for(grid, 7.0)
+    assert np.allclose(lattice.center, grid.center) and np.allclose(lattice.direction, grid.direction)
+    assert lattice.spacing == (7.0, 7.0, 7.0)
+    assert free_shape(lattice) == (9, 6, 8)  # z, y, x: 45, 25.5 and 40 mm are 7, 4 and 6 intervals, and 2
+    ends = np.array([grid.index_to_physical(np.full(3, -0.5)), grid.index_to_physical(np.array(grid.size) - 0.5)])
+    index = lattice.physical_to_index(ends)
+    assert (index > 2).all() and (index < np.array(lattice.size) - 3).all()
+
+
+@pytest.mark.parametrize("orientation", ["LPS", "RAS"])
+def test_a_grid_beyond_the_lattice_has_no_displacement_there(orientation):
+    lattice = Grid.centered((3.0, -2.0, 5.0), (9, 10, 8), (4.0, 4.0, 4.0))
+    coefficients = np.random.default_rng(0).normal(size=(3, 8, 10, 9))  # up to the border
+    grid = Grid.centered((8.0, 2.0, 1.0), (21, 19, 17), (2.5, 2.5, 2.5), make_grid(3, orientation).direction)
+    dense = field_on_grid(coefficients, lattice, grid)
+    assert np.allclose(dense, field_at_points(coefficients, lattice, grid.points()), atol=1e-9)
+    assert (dense == 0).all(axis=-1).mean() > 0.1
+
+
+@pytest.mark.parametrize(("function", "order"), [(cubic, 0), (cubic_first, 1), (cubic_second, 2)])
+def test_the_basis_and_its_derivatives_are_scipys(function, order):
+    t = np.linspace(-2.9, 2.9, 59)
+    oracle = BSpline.basis_element(np.arange(-2.0, 3.0), extrapolate=False)
+    assert np.allclose(function(t), np.nan_to_num(oracle(t, nu=order)), atol=1e-12)

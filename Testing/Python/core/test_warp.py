@@ -101,3 +101,11 @@ def test_outside_its_mask_an_image_is_dark():
     assert (seen[..., middle + 2 :] == volume.array.min()).all()
     with pytest.raises(InputError, match="shows nothing"):
         masked(volume, Volume(np.zeros_like(half), coarse, "empty"))
+
+
+@pytest.mark.parametrize("size", [(1, 6, 7), (5, 2, 7), (5, 6, 2)])
+def test_thin_images_are_warped_like_thick_ones(size):
+    grid = Grid.centered((4.0, -3.0, 9.0), size, (2.0, 1.5, 3.0))
+    volume = Volume(np.random.default_rng(0).normal(size=grid.shape).astype(np.float32), grid)
+    out = warp_volume(volume, SpatialTransform(np.eye(4)), grid)
+    assert np.allclose(out.array, volume.array, atol=1e-4)
