@@ -93,7 +93,7 @@ class JudgeTab:
 
     def onCarry(self) -> None:
         """Bring the ticked nodes along."""
-        with slicer.util.tryWithErrorDisplay(_("The nodes could not be brought along."), waitCursor=True):
+        with slicer.util.tryWithErrorDisplay(_("The registered copies could not be made."), waitCursor=True):
             carry(slicer.mrmlScene, self.ui.carrySelector.checkedNodes(), self.nodes.transform, self.pair[0])
 
     def _showResult(self) -> None:

@@ -1,4 +1,4 @@
-"""Moving segmentations, markups, models and volumes brought along: copies in fixed space, the originals untouched."""
+"""Moving segmentations, markups, models and volumes as registered copies in fixed space, the originals untouched."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def carry(scene, nodes, transformNode, fixedNode) -> list:
     for node in nodes:
         if not any(node.IsA(kind) for kind in KINDS):
             expected = "segmentations, markups or models"
-            raise InputError(f"Node '{node.GetName()}'", "it cannot be brought along", expected, node.GetClassName())
+            raise InputError(f"Node '{node.GetName()}'", "no registered copy of it can be made", expected, node.GetClassName())
     with allOrNothing(scene):
         return [_carried(scene, node, transformNode, fixedNode) for node in nodes]
 
