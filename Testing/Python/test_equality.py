@@ -67,44 +67,57 @@ def test_four_ways_one_transform(ready, pair, checkpoint, tmp_path):
     np.testing.assert_allclose(by_file, plain.map_points(points), atol=1e-5)
 
 
-def test_every_door_of_files_takes_masks_an_initial_transform_and_keep_best(tmp_path):
-    """Plain Python, api, `istn register`, `istn batch` and `istn evaluate`: one request, one transform, bit for bit."""
+CHOSEN = {"transform": "affine", "iterations": 12, "device": "cpu"}
+LIST = """fixed,moving,moving_mask,fixed_labels,moving_labels
+fixed.nii.gz,moving.nii.gz,moving_soi.nii.gz,fixed_soi.nii.gz,moving_soi.nii.gz
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Images, labels, a mask, an initial transform, a list of the pair and a checkpoint, as files; the plain Outcome."""
     for number, name in enumerate(("fixed", "moving")):
         subject(tmp_path, name, 3, 3.0 * number)
     start = np.eye(4)
     start[0, 3] = -4.0
     write_transform(tmp_path / "start.tfm", SpatialTransform(start))
+    (tmp_path / "pairs.csv").write_text(LIST)
     checkpoint = checkpoint_file(tmp_path / "tiny.h5", small_config(3, method="stn-u"))
-    files = {key: tmp_path / f"{key}.nii.gz" for key in ("fixed", "moving")}
-    mask = tmp_path / "moving_soi.nii.gz"
-    chosen = {"transform": "affine", "initial": tmp_path / "start.tfm", "iterations": 12, "device": "cpu"}
+    options = RegisterOptions(**CHOSEN, initial=tmp_path / "start.tfm", keep_best=False)
+    moving = Side(read_image(tmp_path / "moving.nii.gz"), mask=read_labels(tmp_path / "moving_soi.nii.gz"))
+    request = Request(Side(read_image(tmp_path / "fixed.nii.gz")), moving, checkpoint, options)
+    return Runner().run(request), {**CHOSEN, "initial": tmp_path / "start.tfm", "checkpoint": checkpoint}
 
-    sides = Side(read_image(files["fixed"])), Side(read_image(files["moving"]), mask=read_labels(mask))
-    options = RegisterOptions(**chosen, keep_best=False)
-    plain = Runner().run(Request(*sides, checkpoint, options))
-    by_api = api.register(*sides, checkpoint, keep_best=False, **chosen)
-    np.testing.assert_array_equal(by_api.result.transform.linear, plain.result.transform.linear)
-    without = Runner().run(Request(Side(sides[0].image), Side(sides[1].image), checkpoint, options))
-    assert not np.array_equal(without.result.moving_map.array, plain.result.moving_map.array)  # the mask counts
+
+def test_plain_python_and_api_take_masks_an_initial_transform_and_keep_best(study):
+    plain, words = study
+    fixed, moving = plain.request.fixed, plain.request.moving
+    found = api.register(fixed, moving, keep_best=False, **words).result
+    np.testing.assert_array_equal(found.transform.linear, plain.result.transform.linear)
+    without = api.register(fixed, Side(moving.image), keep_best=False, **words).result
+    assert not np.array_equal(without.moving_map.array, plain.result.moving_map.array)  # the mask counts
     assert not np.array_equal(plain.result.transform.linear, plain.result.initial)  # and something was found
 
-    words = {**chosen, "checkpoint": checkpoint}
-    report = tmp_path / "r.json"
-    more = {"moving_mask": mask, "output_transform": tmp_path / "t.h5", "json": report}
-    assert run("register", "--no-keep-best", **files, **words, **more) == 0
-    (tmp_path / "pairs.csv").write_text(
-        "fixed,moving,moving_mask,fixed_labels,moving_labels\n"
-        "fixed.nii.gz,moving.nii.gz,moving_soi.nii.gz,fixed_soi.nii.gz,moving_soi.nii.gz\n"
-    )
+
+def test_register_and_batch_take_masks_an_initial_transform_and_keep_best(study, tmp_path):
+    plain, words = study
+    files = {key: tmp_path / f"{key}.nii.gz" for key in ("fixed", "moving")}
+    more = {"moving_mask": tmp_path / "moving_soi.nii.gz", "output_transform": tmp_path / "t.h5"}
+    assert run("register", "--no-keep-best", **files, **words, **more, json=tmp_path / "r.json") == 0
     assert run("batch", "--no-keep-best", pairs=tmp_path / "pairs.csv", output=tmp_path / "out", **words) == 0
     (by_batch,) = (tmp_path / "out").glob("*/report.json")
-    for path in (report, by_batch):
+    for path in (tmp_path / "r.json", by_batch):
         said = json.loads(path.read_text())
         np.testing.assert_array_equal(said["linear_fixed_to_moving_LPS"], plain.result.transform.linear)
-        assert said["options"] == options.as_dict() and said["verdict"]["light"] == plain.verdict.light
+        assert said["options"] == plain.request.options.as_dict()
+        assert said["verdict"]["light"] == plain.verdict.light
+
+
+def test_evaluate_takes_masks_an_initial_transform_and_keep_best(study, tmp_path):
+    plain, words = study
     output = tmp_path / "r.csv"
     assert run("evaluate", "--no-keep-best", pairs=tmp_path / "pairs.csv", output=output, **words) == 0
-    rows = list(csv.DictReader(output.open()))
+    last = list(csv.DictReader(output.open()))[-1]
     labels = [read_labels(tmp_path / f"{key}_soi.nii.gz") for key in ("fixed", "moving")]
     expected = np.mean([score.dice for score in measure(plain.result.transform, *labels)])
-    assert float(rows[-1]["dice"]) == pytest.approx(expected, abs=1e-5) and rows[-1]["stage"] == "refined"
+    assert float(last["dice"]) == pytest.approx(expected, abs=1e-5) and last["stage"] == "refined"

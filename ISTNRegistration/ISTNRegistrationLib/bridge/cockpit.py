@@ -197,9 +197,14 @@ class Cockpit:
             node.GetDisplayNode().SetVisibility2D(look.grid and orientation == look.orientation)
 
     def _turn(self, orientation: str) -> None:
-        for node in filter(None, map(self._sliceNode, VIEWS)):
-            if node.GetOrientation() != orientation:
-                node.SetOrientation(orientation)
+        """Turn the slices about the middle of the first one, so that all show one place."""
+        nodes = list(filter(None, map(self._sliceNode, VIEWS)))
+        if all(node.GetOrientation() == orientation for node in nodes):
+            return
+        middle = numpyMatrix(nodes[0].GetSliceToRAS())[:3, 3]
+        for node in nodes:
+            node.SetOrientation(orientation)
+            node.JumpSliceByOffsetting(*middle)
 
     def _jump(self, point) -> None:
         """All slices through a point (LPS mm)."""

@@ -24,13 +24,17 @@ COARSE_IMAGE = 0.75  # images with voxels of less than this share of the network
 
 @dataclass(frozen=True, eq=False)
 class DensePair:
-    """What is registered: maps F', M' over the same points (1, C, *shape), the images, channel weights (C,)."""
+    """What is registered: maps F', M' over the same points (1, C, *shape), and the images.
+
+    ``weights`` (C,): how far each channel's maps can be trusted; equal if None. They are not ``ISTN.channel_weights``:
+    the maps' term makes small structures count as much as large ones by itself.
+    """
 
     fixed_map: torch.Tensor
     moving_map: torch.Tensor
     fixed_image: Volume
     moving_image: Volume
-    weights: torch.Tensor
+    weights: torch.Tensor | None = None
     normalization: str = "percentile"
 
 
@@ -51,7 +55,9 @@ class Box:
     def map_term(self) -> MapTerm:
         """The maps' part of the loss."""
         warp = Warp(self.pair.moving_map, self._to(self.lattice, self.linear, self.grid), self.grid.shape)
-        return MapTerm(warp, self.cut(self.pair.fixed_map), self.pair.weights)
+        weights = self.pair.weights
+        weights = self.field.new_ones(self.pair.fixed_map.shape[1]) if weights is None else weights
+        return MapTerm(warp, self.cut(self.pair.fixed_map), weights)
 
     def image_term(self, weight: float, reach_mm: float, window: int) -> ImageTerm:
         """The images' part: windows ``window`` voxels to each side, around all within ``reach_mm`` of a structure."""

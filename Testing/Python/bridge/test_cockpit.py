@@ -156,3 +156,13 @@ def test_the_pictures_show_what_their_layers_are(cockpit):
     pictures = {name: view.picture().astype(int) for name, view in cockpit.views.items()}
     assert all(np.ptp(picture, axis=-1).max() <= 2 and picture.max() > 60 for picture in pictures.values())
     assert slicer.mrmlScene is cockpit.scene
+
+
+def test_turned_slices_show_one_place_even_if_each_was_elsewhere_before(cockpit, scene):
+    nodes = [scene.GetNthNodeByClass(k, "vtkMRMLSliceNode") for k in range(4)]
+    cockpit.show(Look(orientation="Coronal"))
+    for number, node in enumerate(nodes):
+        node.SetSliceOffset(3.0 * number - 4.0)
+    cockpit.show(Look(orientation="Axial"))
+    offsets = [node.GetSliceOffset() for node in nodes]
+    assert max(offsets) - min(offsets) < 1e-6

@@ -52,7 +52,7 @@ def make_pair(ndim, linear=None, contrast=lambda image: image):
     moving_image = contrast(scene(apply_matrix(back, around.points()), ndim)[1])
     maps = (torch.as_tensor(m, dtype=torch.float32)[None] for m in (fixed_map, moving_map))
     volumes = Volume(fixed_image.astype(np.float32), fine), Volume(moving_image.astype(np.float32), around)
-    return DensePair(*maps, *volumes, torch.ones(2)), Placement(grid, linear), true
+    return DensePair(*maps, *volumes), Placement(grid, linear), true
 
 
 def error(transform, true, ndim):
@@ -177,3 +177,16 @@ def test_the_model_and_its_maps_are_not_changed():
     before = pair.moving_map.clone(), pair.fixed_map.clone()
     dense_stage(pair, placement, SpatialTransform(np.eye(3)), DenseOptions(iterations=2))
     assert torch.equal(pair.moving_map, before[0]) and torch.equal(pair.fixed_map, before[1])
+
+
+def test_a_channel_of_no_weight_counts_nothing_and_small_ones_as_much_as_large_ones():
+    pair, placement, _ = make_pair(2)
+    large = dataclasses.replace(pair, fixed_map=pair.fixed_map * torch.tensor([1.0, 9.0]).reshape(1, 2, 1, 1))
+    large = dataclasses.replace(large, moving_map=pair.moving_map * torch.tensor([1.0, 9.0]).reshape(1, 2, 1, 1))
+    start = SpatialTransform(np.eye(3))
+    values = []
+    for one in (pair, large, *(dataclasses.replace(pair, weights=torch.tensor(w)) for w in ([1.0, 0.0], [0.0, 2.0]))):
+        box = Box(one, placement.grid, placement.initial, start)
+        values.append(box.map_term()(box.field)[0])
+    assert values[1] == pytest.approx(values[0], rel=1e-4)
+    assert (values[2] + values[3]) / 2 == pytest.approx(values[0], rel=1e-4) and values[2] != values[3]
