@@ -37,3 +37,10 @@ def test_moved_grid_carries_its_points_along():
     turn[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     turn[:3, 3] = [4, 5, 6]
     assert np.allclose(grid.moved(turn).points(), apply_matrix(turn, grid.points()))
+
+
+def test_rows_in_the_middle_of_an_oblique_grid_are_where_they_were():
+    grid = make_grid(3, "oblique")
+    rows = grid.rows(2, 5)
+    assert rows.shape == (3, *grid.shape[1:])
+    assert np.allclose(rows.points(), grid.points()[2:5])
