@@ -1,4 +1,4 @@
-"""Moving segmentations, markups, models and volumes as registered copies in fixed space, the originals untouched."""
+"""Segmentations, markups, models and volumes as registered copies in fixed space; the originals stay as they are."""
 
 from __future__ import annotations
 
