@@ -1,4 +1,4 @@
-"""Segmentations, markups, models and volumes as registered copies in fixed space; the originals stay as they are."""
+"""Segmentations, markups, models and volumes as registered copies in fixed space; the originals stay."""
 
 from __future__ import annotations
 
