@@ -25,7 +25,7 @@ def carry(scene, nodes, transformNode, fixedNode) -> list:
     for node in nodes:
         if not any(node.IsA(kind) for kind in KINDS):
             expected = "segmentations, markups or models"
-            raise InputError(f"Node '{node.GetName()}'", "no registered copy of it can be made", expected, node.GetClassName())
+            raise InputError(f"Node '{node.GetName()}'", "it cannot be copied", expected, node.GetClassName())
     with allOrNothing(scene):
         return [_carried(scene, node, transformNode, fixedNode) for node in nodes]
 

@@ -171,7 +171,7 @@ def test_the_box_around_a_mask_lies_where_the_mask_lies():
 
 def test_a_node_that_cannot_come_along_is_named_and_nothing_is_made(scene, pair, registered):
     before = node_ids(scene)
-    with pytest.raises(InputError, match="no registered copy"):
+    with pytest.raises(InputError, match="cannot be copied"):
         carry(scene, [pair[1]], registered.transform, pair[0])
     assert node_ids(scene) == before
 
