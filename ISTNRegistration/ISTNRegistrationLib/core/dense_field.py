@@ -1,63 +1,46 @@
-"""Dense displacement fields: the answer of a dense stage, and its inverse from the same field."""
+"""Dense displacement fields: reading them, and their inverse from the same field."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from .grid import Grid, apply_matrix
-from .transform import SpatialTransform
+from .transform import DenseField, SpatialTransform
 from .warp import affine_positions, sample
 
 INVERSE_ITERATIONS = 60
 INVERSE_TOLERANCE_MM = 1e-3  # the largest error at a voxel of the field's grid
 
 
-@dataclass(frozen=True, eq=False)
-class DenseField:
-    """Displacement field u on the voxels of a grid, linear in between.
+def field_at_points(field: DenseField, points) -> np.ndarray:
+    """Displacement (..., n) in LPS mm at points (..., n) in LPS mm."""
+    points = np.asarray(points, dtype=float)
+    cube = apply_matrix(np.linalg.inv(field.grid.cube_to_physical()), points.reshape(-1, field.grid.ndim))
+    shape = (1,) * field.grid.ndim + cube.shape  # one line of points
+    return _at(field, torch.as_tensor(cube).reshape(shape)).reshape(points.shape)
 
-    Convention: ``vectors`` are (n, [D, ]H, W) displacements in LPS mm, vector order x, y[, z]; the outermost layer of
-    voxels is zero and so is everything outside: ITK's displacement field and VTK's grid transform agree on it.
-    """
 
-    grid: Grid
-    vectors: np.ndarray
+def field_on_grid(field: DenseField, grid: Grid) -> np.ndarray:
+    """Displacement (*grid.shape, n) in LPS mm at every voxel of ``grid``."""
+    matrix = np.linalg.inv(field.grid.cube_to_physical()) @ grid.cube_to_physical()
+    return _at(field, affine_positions(torch.as_tensor(matrix)[None], grid.shape))
 
-    def displacement(self, points) -> np.ndarray:
-        """Displacement (..., n) in LPS mm at points (..., n) in LPS mm."""
-        points = np.asarray(points, dtype=float)
-        cube = apply_matrix(np.linalg.inv(self.grid.cube_to_physical()), points.reshape(-1, self.grid.ndim))
-        shape = (1,) * self.grid.ndim + cube.shape  # one line of points
-        return self._at(torch.as_tensor(cube).reshape(shape)).reshape(points.shape)
 
-    def map_points(self, points) -> np.ndarray:
-        """x + u(x) for points (..., n) in LPS mm."""
-        return np.asarray(points, dtype=float) + self.displacement(points)
+def inverse_field(field: DenseField, factor: int) -> DenseField:
+    """``DenseField.inverse``."""
+    exact = None
+    for level in sorted({1, factor}):  # the inverse on the same voxels is a good first guess between them
+        grid = refined(field.grid, level)
+        guess = np.zeros((*grid.shape, grid.ndim)) if exact is None else DenseField(field.grid, exact).on_grid(grid)
+        exact = _inverted(field, grid.points(), guess)
+    return DenseField(grid, _on_average(exact))
 
-    def on_grid(self, grid: Grid) -> np.ndarray:
-        """Displacement (*grid.shape, n) in LPS mm at every voxel of ``grid``."""
-        matrix = np.linalg.inv(self.grid.cube_to_physical()) @ grid.cube_to_physical()
-        return self._at(affine_positions(torch.as_tensor(matrix)[None], grid.shape))
 
-    def inverse(self, factor: int = 2) -> DenseField:
-        """The field v with y + v(y) + u(y + v(y)) = y, on a grid ``factor`` times as fine; u must not fold.
-
-        The inverse of a field that is linear between voxels is not linear between them: hence the finer voxels.
-        """
-        exact = None
-        for level in sorted({1, factor}):  # the inverse on the same voxels is a good first guess between them
-            grid = refined(self.grid, level)
-            guess = np.zeros((*grid.shape, grid.ndim)) if exact is None else DenseField(self.grid, exact).on_grid(grid)
-            exact = _inverted(self, grid.points(), guess)
-        return DenseField(grid, _on_average(exact))
-
-    def _at(self, positions: torch.Tensor) -> np.ndarray:
-        """Displacement (*shape, n) at cube positions (1, *shape, n), float64."""
-        field = torch.as_tensor(self.vectors, dtype=torch.float64)[None]
-        return sample(field, positions)[0].movedim(0, -1).numpy()
+def _at(field: DenseField, positions: torch.Tensor) -> np.ndarray:
+    """Displacement (*shape, n) at cube positions (1, *shape, n), float64."""
+    vectors = torch.as_tensor(field.vectors, dtype=torch.float64)[None]
+    return sample(vectors, positions)[0].movedim(0, -1).numpy()
 
 
 def refined(grid: Grid, factor: int) -> Grid:

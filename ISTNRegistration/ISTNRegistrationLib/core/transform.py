@@ -37,11 +37,48 @@ class BSplineField:
 
 
 @dataclass(frozen=True, eq=False)
+class DenseField:
+    """Displacement field u on the voxels of a grid, linear in between: the answer of the dense stage.
+
+    Convention: ``vectors`` are (n, [D, ]H, W) displacements in LPS mm, vector order x, y[, z]; the outermost layer of
+    voxels is zero and so is everything outside: ITK's displacement field and VTK's grid transform agree on it.
+    """
+
+    grid: Grid
+    vectors: np.ndarray
+
+    def displacement(self, points) -> np.ndarray:
+        """Displacement (..., n) in LPS mm at points (..., n) in LPS mm."""
+        from .dense_field import field_at_points
+
+        return field_at_points(self, points)
+
+    def map_points(self, points) -> np.ndarray:
+        """x + u(x) for points (..., n) in LPS mm."""
+        return np.asarray(points, dtype=float) + self.displacement(points)
+
+    def on_grid(self, grid: Grid) -> np.ndarray:
+        """Displacement (*grid.shape, n) in LPS mm at every voxel of ``grid``."""
+        from .dense_field import field_on_grid
+
+        return field_on_grid(self, grid)
+
+    def inverse(self, factor: int = 2) -> DenseField:
+        """The field v with y + v(y) + u(y + v(y)) = y, on a grid ``factor`` times as fine; u must not fold.
+
+        The inverse of a field that is linear between voxels is not linear between them: hence the finer voxels.
+        """
+        from .dense_field import inverse_field
+
+        return inverse_field(self, factor)
+
+
+@dataclass(frozen=True, eq=False)
 class SpatialTransform:
     """x -> linear (x + u(x)), from fixed to moving points, LPS mm (ITK's direction; *from parent* in MRML).
 
-    ``linear`` is the (n+1, n+1) matrix ``fixedToMoving_LPS``; ``residual`` is u, a BSplineField or a DenseField
-    (``core.dense_field``), None for a linear transform.
+    ``linear`` is the (n+1, n+1) matrix ``fixedToMoving_LPS``; ``residual`` is u, a BSplineField or a
+    DenseField, None for a linear transform.
     """
 
     linear: np.ndarray

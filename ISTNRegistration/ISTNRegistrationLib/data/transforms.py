@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..core.dense_field import DenseField
 from ..core.errors import InputError
 from ..core.files import check_space
-from ..core.transform import BSplineField, SpatialTransform
+from ..core.transform import BSplineField, DenseField, SpatialTransform
 from .files import existing_file, quiet_libraries, write_atomically
 from .mapping import check_finite, grid_of, leaves, matrix_transform, read_itk
 

@@ -158,8 +158,8 @@ def test_the_pictures_show_what_their_layers_are(cockpit):
     assert slicer.mrmlScene is cockpit.scene
 
 
-def test_turned_slices_show_one_place_even_if_each_was_elsewhere_before(cockpit, scene):
-    nodes = [scene.GetNthNodeByClass(k, "vtkMRMLSliceNode") for k in range(4)]
+def test_turned_slices_show_one_place_even_if_each_was_elsewhere_before(cockpit):
+    nodes = [view.node for view in cockpit.views.values()]
     cockpit.show(Look(orientation="Coronal"))
     for number, node in enumerate(nodes):
         node.SetSliceOffset(3.0 * number - 4.0)

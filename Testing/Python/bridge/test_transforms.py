@@ -15,10 +15,9 @@ from ISTNRegistrationLib.bridge.transforms import (
     transformNodeFor,
 )
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
-from ISTNRegistrationLib.core.dense_field import DenseField
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
-from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.transform import DenseField, SpatialTransform
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.transforms import read_transform, write_transform
 
