@@ -55,7 +55,13 @@ class Images:
         """Read the case: ``read``, or ``wrong`` where it has more voxels than the files hold; raises InputError."""
         volume = read_image(self.path)
         held = sum(_held(path.read_bytes()) for path in self.case.iterdir())
-        is_filled_up = kind not in ("png", "jpg", "tif", "dcm") and volume.array.nbytes > held
+        stored = volume.array.nbytes
+        if kind in ("nii", "nii.gz", "hdr"):  # ITK makes whole numbers with a slope floating-point ones
+            data = self.path.read_bytes()
+            header = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+            bits = min(int.from_bytes(header[72:74], order) for order in ("little", "big"))
+            stored = volume.array.size * bits // 8
+        is_filled_up = kind not in ("png", "jpg", "tif", "dcm") and stored > held
         return "wrong" if is_filled_up or not volume.array.size else "read"
 
 

@@ -38,8 +38,11 @@ def _one_process(what: str, seed: int, end: int, folder: Path, found: dict) -> i
     place = tempfile.mkdtemp(dir=folder)
     code = f"import sys; sys.path[:0] = {PATHS!r}; from fuzz.run import worker; worker(*sys.argv[1:])"
     command = [sys.executable, "-c", code, what, str(seed), str(end), place]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
+    with subprocess.Popen(command, **how) as process:
         for line in process.stdout:
+            if not line.startswith('{"state"'):
+                continue  # what ITK and HDF5 print
             case = json.loads(line)
             if case["state"] == "begins":
                 timer = threading.Timer(HANG_S, process.kill)
