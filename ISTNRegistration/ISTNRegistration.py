@@ -49,7 +49,7 @@ class ISTNRegistration(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         parent.title = _("ISTN Registration")
         parent.categories = [translate("qSlicerAbstractCoreModule", "Registration")]
-        parent.contributors = ["ISTNRegistration contributors"]
+        parent.contributors = ["The ISTNRegistration developers"]
         parent.helpText = _(
             "Registers two volumes by the structures that a trained Image-and-Spatial Transformer Network recognizes "
             "in them, affine or B-spline, and shows what it looked at as heatmaps. "

@@ -191,3 +191,9 @@ def test_every_folder_of_the_library_is_a_package_that_imports_nothing():
         assert (folder / "__init__.py").is_file()
         tree = ast.parse(read(folder / "__init__.py"))
         assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
+def test_the_contributors_are_the_same_in_module_and_extension():
+    in_module = re.search(r'parent\.contributors = \["(.+)"\]', read(MODULE / "ISTNRegistration.py")).group(1)
+    in_cmake = re.search(r'EXTENSION_CONTRIBUTORS "(.+)"', read(ROOT / "CMakeLists.txt")).group(1)
+    assert in_module == in_cmake and f"contributors {in_cmake}\n" in read(ROOT / "ISTNRegistration.s4ext")
