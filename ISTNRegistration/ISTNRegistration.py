@@ -97,7 +97,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.link = ParameterLink(slicer.mrmlScene, self.ui, self.logic.getParameterNode, self.isShown, self.tabs)
         self.link.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         turn.onChange = self.link.update
-        slicer.app.connect("lastWindowClosed()", self.stopRuns)  # aboutToQuit waits for the run
+        slicer.app.connect("lastWindowClosed()", self.onLastWindowClosed)  # aboutToQuit waits for the run
         self.ui.sampleButton.connect("clicked(bool)", self.onSample)
         self.ui.installButton.connect("clicked(bool)", self.onInstall)
         self._showInstalled()
@@ -105,7 +105,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
 
     def cleanup(self) -> None:
         """The module is reloaded or Slicer closes."""
-        slicer.app.disconnect("lastWindowClosed()", self.stopRuns)
+        slicer.app.disconnect("lastWindowClosed()", self.onLastWindowClosed)
         self.onSceneStartClose()
         self.trainingTab.stop()
         self.link.close()
@@ -121,6 +121,11 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
     def exit(self) -> None:
         """Another module is shown: let go of the parameter node."""
         self.link.release()
+
+    def onLastWindowClosed(self) -> None:
+        """Slicer closes: runs end, and all event loops; Qt's own request to quit is lost where another loop begins."""
+        self.stopRuns()
+        slicer.app.exit(0)
 
     def stopRuns(self) -> None:
         """Runs end and leave the scene as it was; a batch begins no other pair."""
