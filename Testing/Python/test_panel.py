@@ -165,7 +165,7 @@ def test_a_preset_that_can_no_longer_be_chosen_is_as_none(ready, text):
     assert ready.parameters.iterations == before and ready.ui.applyButton.enabled
 
 
-def test_the_sample_pair_is_shown_and_chosen_and_what_came_out_takes_its_place(ready, scene):
+def test_the_sample_pair_is_chosen_and_shown(ready, scene):
     ready.ui.sampleButton.click()
     fixed, moving = ready.parameters.fixedVolume, ready.parameters.movingVolume
     assert (fixed.GetName(), moving.GetName()) == ("ISTNFixedBrain", "ISTNMovingBrain")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -92,7 +94,7 @@ class JudgeTab:
         slicer.util.showStatusMessage(_("The script is on the clipboard."), 3000)
 
     def onCarry(self) -> None:
-        """Bring the ticked nodes along."""
+        """Make registered copies of the ticked nodes."""
         with slicer.util.tryWithErrorDisplay(_("The registered copies could not be made."), waitCursor=True):
             carry(slicer.mrmlScene, self.ui.carrySelector.checkedNodes(), self.nodes.transform, self.pair[0])
 
@@ -159,5 +161,11 @@ def _hex(color) -> str:
 
 
 def _saveName(title: str, name: str, kind: str) -> str:
+    """Path that the user chose, with the ending of the proposed name if it has none; empty: none was chosen."""
     chosen = qt.QFileDialog.getSaveFileName(None, title, name, kind)
-    return chosen[0] if isinstance(chosen, tuple) else chosen
+    path = chosen[0] if isinstance(chosen, tuple) else chosen
+    if not path or Path(path).suffix:
+        return path
+    path += Path(name).suffix
+    replace = not Path(path).exists() or slicer.util.confirmOkCancelDisplay(_("Replace {path}?").format(path=path))
+    return path if replace else ""

@@ -59,6 +59,7 @@ def stageName(name: str) -> str:
         "affine refined": _("affine, refined"),
         "bspline": _("B-spline"),
         "bspline refined": _("B-spline, refined"),
+        "dense": _("dense"),
     }
     return names.get(name, name)
 

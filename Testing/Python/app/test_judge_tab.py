@@ -79,3 +79,22 @@ def test_the_inverse_s_error_and_the_colors_of_the_cockpit_are_said(judged):
     judged.ui.applyButton.click()
     error = float(judged.judgeTab.nodes.inverse.GetAttribute("ISTNRegistration.inverseErrorMaxMm"))
     assert f"{error:.4f} mm at most" in judged.ui.judgeTextLabel.text
+
+
+def test_a_name_without_an_ending_gets_one(judged, tmp_path, monkeypatch):
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    names = iter([str(folder / "q"), str(folder / "r"), str(folder / "own.txt"), ""])
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", lambda *args: next(names))
+    for button in ("exportCsvButton", "exportHtmlButton", "exportCsvButton", "exportCsvButton"):
+        getattr(judged.ui, button).click()
+    assert sorted(path.name for path in folder.iterdir()) == ["own.txt", "q.csv", "r.html"]
+
+
+@pytest.mark.parametrize("agreed", [True, False])
+def test_a_file_that_the_added_ending_names_is_replaced_only_if_the_user_agrees(judged, tmp_path, monkeypatch, agreed):
+    (tmp_path / "q.csv").write_text("mine", encoding="utf-8")
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", lambda *args: str(tmp_path / "q"))
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *args, **kwargs: agreed)
+    judged.ui.exportCsvButton.click()
+    assert ((tmp_path / "q.csv").read_text(encoding="utf-8") != "mine") == agreed

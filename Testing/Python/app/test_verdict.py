@@ -10,6 +10,7 @@ from harness import application  # noqa: E402
 
 application.install()
 from ISTNRegistrationLib.app import verdict as texts  # noqa: E402
+from ISTNRegistrationLib.core.options import TRANSFORMS  # noqa: E402
 from ISTNRegistrationLib.core.quality import HEADINGS, StageQuality, verdict  # noqa: E402
 
 from harness import panel  # noqa: E402, F401  isort: skip  slicer.app as the panel needs it
@@ -77,3 +78,10 @@ def test_the_lights_differ_in_shape_and_word_and_not_only_in_color():
 
 def test_a_verdict_in_words_names_the_light_and_the_reason():
     assert texts.verdictText(SimpleNamespace(light="red", reason="It folds.")) == "Poor: It folds."
+
+
+def test_every_stage_of_every_transform_is_translated(monkeypatch):
+    monkeypatch.setattr(texts, "_", lambda text: f"<{text}>")
+    refined = [f"{name} refined" for name in TRANSFORMS if name != "dense"]  # dense is refined from the start
+    names = ["initial", *TRANSFORMS, *refined]
+    assert [name for name in names if not texts.stageName(name).startswith("<")] == []
