@@ -11,6 +11,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from .metrics import determinant
 from .warp import affine_positions, sample
 
 SMALLEST = 0.05  # volume change of a voxel's corner that counts as not folded
@@ -82,8 +83,8 @@ def smallest_determinants(field: torch.Tensor) -> torch.Tensor:
     smallest = None
     for corner in itertools.product((0, 1), repeat=n):  # array axes
         columns = [_at_corner(edges[k], corner, n - 1 - k) for k in range(n)]
-        determinant = _determinant(columns)
-        smallest = determinant if smallest is None else torch.minimum(smallest, determinant)
+        change = determinant(columns)
+        smallest = change if smallest is None else torch.minimum(smallest, change)
     return smallest
 
 
@@ -100,15 +101,6 @@ def _at_corner(edges: torch.Tensor, corner: tuple[int, ...], along: int) -> torc
         if axis != along:
             edges = edges.narrow(axis + 1, side, edges.shape[axis + 1] - 1)
     return edges
-
-
-def _determinant(columns: list[torch.Tensor]) -> torch.Tensor:
-    if len(columns) == 2:
-        (a, b), (c, d) = columns
-        return a * d - b * c
-    a, b, c = columns
-    minors = (b[1] * c[2] - b[2] * c[1], b[2] * c[0] - b[0] * c[2], b[0] * c[1] - b[1] * c[0])
-    return a[0] * minors[0] + a[1] * minors[1] + a[2] * minors[2]
 
 
 def repaired(field: torch.Tensor, smallest: float = SMALLEST) -> tuple[torch.Tensor, int]:

@@ -32,7 +32,7 @@ def jacobian_determinants(transform: SpatialTransform, grid: Grid) -> np.ndarray
         return np.full(grid.shape, linear)
     field = transform.residual.on_grid(grid)  # (*shape, n)
     columns = [_derivative(field, grid, axis) for axis in range(grid.ndim)]
-    return _determinant(columns) * (linear / np.linalg.det(grid.matrix[:-1, :-1]))
+    return determinant(columns) * (linear / np.linalg.det(grid.matrix[:-1, :-1]))
 
 
 def _derivative(field: np.ndarray, grid: Grid, axis: int) -> list[np.ndarray]:
@@ -41,8 +41,11 @@ def _derivative(field: np.ndarray, grid: Grid, axis: int) -> list[np.ndarray]:
     return [np.gradient(field[..., c], axis=grid.ndim - 1 - axis) + step[c] for c in range(grid.ndim)]
 
 
-def _determinant(columns: list[list[np.ndarray]]) -> np.ndarray:
-    """Determinant of 2 x 2 or 3 x 3 matrices of arrays; many times faster than stacking them for numpy's own."""
+def determinant(columns):
+    """Determinant of 2 x 2 or 3 x 3 matrices whose elements are arrays or tensors of one shape.
+
+    Many times faster than stacking them for numpy's own.
+    """
     if len(columns) == 2:
         (a, b), (c, d) = columns
         return a * d - b * c
