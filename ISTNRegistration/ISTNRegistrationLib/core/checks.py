@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import os
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .config import ModelConfig
-from .grid import Grid, apply_matrix
+from .grid import Grid
 
 CT_BELOW = -200  # MR images have no such values
 COARSE_FACTOR = 2.5  # times the networks' spacing
@@ -36,8 +35,7 @@ class ImageFacts:
     @property
     def box(self) -> np.ndarray:
         """Lowest and highest corner (2, n), mm."""
-        corners = [np.asarray(c) * self.grid.size - 0.5 for c in itertools.product((0, 1), repeat=self.grid.ndim)]
-        points = apply_matrix(self.grid.matrix, corners)
+        points = self.grid.corners(margin=0.5)
         return np.stack([points.min(axis=0), points.max(axis=0)])
 
 

@@ -11,7 +11,7 @@ import torch
 from .dense_field import DenseField, refined
 from .dense_terms import ImageTerm, MapTerm, Warp
 from .diffeomorphism import repaired
-from .grid import Grid, apply_matrix
+from .grid import Grid
 from .lncc import LocalCorrelation
 from .preprocess import intensity_range, network_input, resample
 from .transform import SpatialTransform
@@ -81,7 +81,7 @@ class Box:
         """The start with ``field`` in the place of u0 in the box, without folds; and how many cells were repaired."""
         low, high = self.low, self.high
         if self.start.residual is not None:
-            index = _corners(self.start.residual.grid, self.lattice)
+            index = self.lattice.physical_to_index(self.start.residual.grid.corners())
             low = np.minimum(low, np.floor(index.min(axis=0)).astype(int))
             high = np.maximum(high, np.ceil(index.max(axis=0)).astype(int) + 1)
         grid = part_of(self.lattice, low, high)
@@ -152,9 +152,3 @@ def detailed(volume: Volume, grid: Grid, normalization: str) -> tuple[torch.Tens
 
 def _spacing_and_size(grid: Grid):
     return zip(grid.spacing, grid.size, strict=True)
-
-
-def _corners(grid: Grid, lattice: Grid) -> np.ndarray:
-    """Indices in ``lattice`` of the corners of ``grid``, (2^n, n)."""
-    ends = np.stack(np.meshgrid(*([0.0, s - 1.0] for s in grid.size), indexing="ij"), axis=-1)
-    return lattice.physical_to_index(apply_matrix(grid.matrix, ends.reshape(-1, grid.ndim)))

@@ -96,8 +96,7 @@ def inverse_transform(transform: SpatialTransform, factor: int = 2) -> SpatialTr
     inverse, residual = np.linalg.inv(transform.linear), transform.residual
     if residual is None:
         return SpatialTransform(inverse)
-    corners = np.stack(np.meshgrid(*([0, s - 1] for s in residual.grid.size), indexing="ij"), axis=-1)
-    corners = apply_matrix(transform.linear @ residual.grid.matrix, corners.reshape(-1, transform.ndim))
+    corners = apply_matrix(transform.linear, residual.grid.corners())
     spacing = min(residual.grid.spacing) / factor
     size = np.ceil(np.ptp(corners, axis=0) / spacing).astype(int) + 3  # the outermost voxels lie outside: zero there
     middle = (corners.min(axis=0) + corners.max(axis=0)) / 2

@@ -88,6 +88,16 @@ class Grid:
         index = np.stack(np.meshgrid(*(np.arange(s) for s in self.shape), indexing="ij")[::-1], axis=-1)
         return self.index_to_physical(index.astype(float))
 
+    def spread_points(self, low, high, count: int) -> np.ndarray:
+        """LPS mm of ``count`` points along each axis from index ``low`` to ``high`` (x, y[, z]), (count^n, n)."""
+        axes = [np.linspace(a, b, count) for a, b in zip(low, high, strict=True)]
+        return self.index_to_physical(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, self.ndim))
+
+    def corners(self, margin: float = 0.0) -> np.ndarray:
+        """LPS mm of the corner voxels' centers, or of points ``margin`` voxels beyond them, (2^n, n)."""
+        last = np.asarray(self.size) - 1
+        return self.spread_points([-margin] * self.ndim, last + margin, count=2)
+
     def rows(self, start: int, stop: int) -> Grid:
         """Rows ``start`` to ``stop`` of the first array axis, where they lie: for work slab by slab."""
         first = np.zeros(self.ndim)

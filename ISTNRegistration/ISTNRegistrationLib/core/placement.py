@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +54,7 @@ class Placement:
         rotation = self.initial[:-1, :-1]
         if np.allclose(rotation.T @ rotation, np.eye(self.grid.ndim), atol=1e-6):
             return Volume(volume.array, self.grid.moved(self.initial), name)
-        corners = [self.grid.index_to_physical(c) for c in itertools.product(*((0, s - 1) for s in self.grid.size))]
-        corners = apply_matrix(self.initial, corners)
+        corners = apply_matrix(self.initial, self.grid.corners())
         size = np.ceil(np.ptp(corners, axis=0) / self.grid.spacing).astype(int) + 1
         middle = (corners.min(axis=0) + corners.max(axis=0)) / 2
         around = Grid.centered(middle, size.tolist(), self.grid.spacing)

@@ -141,9 +141,7 @@ def _pulled(transform: sitk.Transform, grid: Grid, options: ApplyOptions) -> _Pu
     if options.inverse:
         backward, solved = apply.pull(transform, grid)
         return _Pulled(backward, grid, _notes(solved, "voxels"))
-    last = np.asarray(grid.size) - 1
-    axes = [np.linspace(0, end, CORNERS) for end in last]
-    points = grid.index_to_physical(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, grid.ndim))
+    points = grid.spread_points([0] * grid.ndim, np.asarray(grid.size) - 1, CORNERS)
     beyond = mapped(transform, points).beyond
     note = "the transform does not cover all of the reference image; what is beyond stays where it was"
     return _Pulled(transform, grid, (note,) if beyond.any() else ())

@@ -207,8 +207,7 @@ class _Warp:
 
     def _samples(self) -> np.ndarray:
         """Points on a coarse grid over the domain, its border with them."""
-        axes = [np.linspace(low, high, FIT_POINTS) for low, high in zip(self.low, self.high, strict=True)]
-        return self.grid.index_to_physical(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, self.grid.ndim))
+        return self.grid.spread_points(self.low, self.high, FIT_POINTS)
 
     def _start(self, targets: np.ndarray) -> np.ndarray:
         """Targets through the inverse of the affine map that fits the part best: total fields may move points far."""

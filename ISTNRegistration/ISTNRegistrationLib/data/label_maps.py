@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +40,7 @@ def read_paintable(path: Path, config: ModelConfig) -> tuple[np.ndarray, Grid, n
 
 def fine_grid(grid: Grid, spacing) -> Grid:
     """A grid along the LPS axes over all of ``grid``, spacing half of ``spacing`` (mm, x first)."""
-    ends = itertools.product(*((-0.5, size - 0.5) for size in grid.size))
-    corners = np.array([grid.index_to_physical(end) for end in ends])
+    corners = grid.corners(margin=0.5)
     fine = np.asarray(spacing) / 2
     size = np.ceil(np.ptp(corners, axis=0) / fine - 1e-6).astype(int)
     return Grid.centered((corners.min(axis=0) + corners.max(axis=0)) / 2, size.tolist(), fine.tolist())

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from builders import CASE_IDS, CASES, make_grid
@@ -25,6 +27,14 @@ def test_cube_corners_are_the_first_and_last_voxel_centers(ndim, orientation):
     grid = make_grid(ndim, orientation)
     corners = apply_matrix(grid.cube_to_physical(), [[-1.0] * ndim, [1.0] * ndim])
     assert np.allclose(corners, grid.index_to_physical([[0] * ndim, [s - 1 for s in grid.size]]))
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.5])
+@pytest.mark.parametrize(("ndim", "orientation"), CASES, ids=CASE_IDS)
+def test_the_corners_are_the_ends_of_all_axes(ndim, orientation, margin):
+    grid = make_grid(ndim, orientation)
+    ends = itertools.product(*((-margin, s - 1 + margin) for s in grid.size))
+    assert np.allclose(grid.corners(margin), [grid.index_to_physical(end) for end in ends])
 
 
 def test_centered_grid_has_its_middle_at_the_center():
