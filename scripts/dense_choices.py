@@ -23,14 +23,14 @@ from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.dense import DenseOptions, dense_stage
 from ISTNRegistrationLib.core.dense_box import DensePair
 from ISTNRegistrationLib.core.dense_field import inverse_transform
-from ISTNRegistrationLib.core.metrics import folded_voxels
+from ISTNRegistrationLib.core.metrics import finite_mean, folded_voxels
 from ISTNRegistrationLib.core.mirror import mirror_averaged, trained_on_mirrors
 from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.placement import Placement, seen
 from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import register_pair
 from ISTNRegistrationLib.core.transform import SpatialTransform
-from ISTNRegistrationLib.data.quality import finite_mean, measure
+from ISTNRegistrationLib.data.quality import measure
 
 INVERSE_POINTS = 5000
 SEED = 0

@@ -21,11 +21,11 @@ import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.dense import DenseOptions, dense_stage
 from ISTNRegistrationLib.core.dense_box import DensePair
-from ISTNRegistrationLib.core.metrics import folded_voxels
+from ISTNRegistrationLib.core.metrics import finite_mean, folded_voxels
 from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import register_pair
-from ISTNRegistrationLib.data.quality import finite_mean, measure
+from ISTNRegistrationLib.data.quality import measure
 from results_methods import ordered_pairs
 
 LOSSES = ("maps", "maps+image", "auto")

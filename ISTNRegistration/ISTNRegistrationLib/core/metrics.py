@@ -15,6 +15,12 @@ def dice(first, second) -> float:
     return 2.0 * int((first & second).sum()) / total if total else float("nan")
 
 
+def finite_mean(values) -> float:
+    """Mean of the finite values; NaN where there is none."""
+    finite = [value for value in values if np.isfinite(value)]
+    return float(np.mean(finite)) if finite else float("nan")
+
+
 def label_dice(first, second, labels) -> dict[int, float]:
     """Dice of each of ``labels`` in two label maps of one shape; NaN for a label that neither has."""
     first, second = np.asarray(first), np.asarray(second)

@@ -20,7 +20,8 @@ from .errors import InputError
 from .istn import ISTN
 from .itn import UNet
 from .losses import ITN_LOSSES, TrainingLosses
-from .validation import Distance, mean, validation_scores
+from .metrics import finite_mean
+from .validation import Distance, validation_scores
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class Trainer:
 
     def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
         scores = [validation_scores(self.result, pair, distance) for pair in source.validation_pairs()]
-        means = {key: mean(score[key] for score in scores) for key in scores[0]}
+        means = {key: finite_mean(score[key] for score in scores) for key in scores[0]}
         means = {key: value for key, value in means.items() if np.isfinite(value)}  # a distance may be known of no pair
         score = means[f"val/{list(self.model.stns)[-1]}"] + means.get("val/itn", 0.0)
         if score > self.best_score:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from .istn import ISTN
+from .metrics import finite_mean
 from .soi import soft_dice
 
 Distance = Callable[[np.ndarray, np.ndarray], float]  # of two masks of one shape on the networks' grid, mm
@@ -37,10 +38,4 @@ def validation_scores(model: ISTN, pair: dict[str, torch.Tensor], distance: Dist
 def _mean_distance(first: torch.Tensor, second: torch.Tensor, distance: Distance) -> float:
     """Mean over the channels of maps (1, C, ...) cut at 0.5."""
     masks = ((maps[0] > 0.5).cpu().numpy() for maps in (first, second))
-    return mean(distance(*channel) for channel in zip(*masks, strict=True))
-
-
-def mean(values: Iterable[float]) -> float:
-    """Of the values that are numbers; NaN if there are none."""
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("nan")
+    return finite_mean(distance(*channel) for channel in zip(*masks, strict=True))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from ..core.errors import InputError
-from ..core.metrics import dice
+from ..core.metrics import dice, finite_mean
 from ..core.quality import LabelScore, StageQuality
 from ..core.register import RegistrationResult, Stage
 from ..core.transform import SpatialTransform
@@ -78,12 +78,6 @@ def label_scores(fixed: np.ndarray, warped: np.ndarray, spacing, labels) -> list
         surface = surface_distance(there, here, spacing)
         scores.append(LabelScore(int(label), dice(there, here), surface.average, surface.hd95))
     return scores
-
-
-def finite_mean(values) -> float:
-    """Mean of the finite values; NaN where there is none."""
-    finite = [value for value in values if math.isfinite(value)]
-    return float(np.mean(finite)) if finite else math.nan
 
 
 def _landmark_error(transform: SpatialTransform, fixed: np.ndarray, moving: np.ndarray) -> float:
