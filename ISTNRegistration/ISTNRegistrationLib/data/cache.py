@@ -10,7 +10,6 @@ of the file the configuration, the versions and the date.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -24,7 +23,7 @@ from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.preprocess import anchor_point, intensity_range, network_input
-from .files import DiskFile, write_atomically
+from .files import DiskFile, sha256_of, write_atomically
 from .images import read_image
 from .label_maps import read_paintable
 from .report import versions
@@ -128,7 +127,7 @@ def _write_scan(group: h5py.Group, scan: Scan, config: ModelConfig, painted: boo
         if path:
             stamp = Path(path).stat()
             group.attrs.update({f"{role}_bytes": stamp.st_size, f"{role}_mtime_ns": stamp.st_mtime_ns})
-            group.attrs[f"{role}_sha256"] = _sha256(path)
+            group.attrs[f"{role}_sha256"] = sha256_of(path)
         group.attrs[role] = path
     if scan.image:
         _write_image(group, scan, config)
@@ -184,15 +183,7 @@ def _is_unchanged(attributes: h5py.AttributeManager, role: str) -> bool:
         return True  # there was no image
     if not path.is_file() or path.stat().st_size != attributes[f"{role}_bytes"]:
         return False
-    return path.stat().st_mtime_ns == attributes[f"{role}_mtime_ns"] or _sha256(path) == attributes[f"{role}_sha256"]
-
-
-def _sha256(path: str | Path) -> str:
-    with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return path.stat().st_mtime_ns == attributes[f"{role}_mtime_ns"] or sha256_of(path) == attributes[f"{role}_sha256"]
 
 
 def _configuration(config: ModelConfig, painted: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Iterator
@@ -93,6 +94,15 @@ def read_text(path, who: str, expected: str) -> str:
         got, todo = f"another encoding (byte {error.start})", "Save it again as UTF-8"
         raise InputError(who, "it cannot be read", f"{expected} in UTF-8", got, todo) from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def sha256_of(path) -> str:
+    """SHA-256 of a file's contents, in hexadecimal; read block by block."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def read_bytes(path, who: str, expected: str) -> bytes:

@@ -18,7 +18,7 @@ import numpy as np
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
 from ..core.options import INITIALS, RegisterOptions
-from .files import existing_file
+from .files import existing_file, sha256_of
 from .images import read_image, read_labels
 from .lists import listed_path, read_table
 from .markups import read_markups
@@ -155,11 +155,7 @@ def _signature(path: Path) -> tuple:
 
 @functools.lru_cache(maxsize=4096)
 def _sha256(path: Path, _size: int, _modified: int) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    return sha256_of(path)
 
 
 def _landmarks(path: Path, ndim: int) -> np.ndarray:
