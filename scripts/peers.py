@@ -2,35 +2,22 @@
 
 Affine: started at the intensities' centers of mass, three resolutions, regular step gradient descent. B-spline: starts
 from that affine, metric over the fixed brain, control-point lattice refined between levels (exactly, by subdivision),
-LBFGSB. ``python scripts/peers.py`` tries the candidates on develop-val's six ordered pairs and writes
-docs/peers_validation.csv; ``AFFINE`` and ``BSPLINE`` are the settings that were chosen there.
+LBFGSB. ``AFFINE`` and ``BSPLINE`` are the settings that scripts/peers_validation.py chose on develop-val.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
-import functools
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-import paths  # noqa: F401
-
-# isort: split
 import numpy as np
 import SimpleITK as sitk
-from ISTNRegistrationLib.core.metrics import label_dice
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.images import to_sitk
 from ISTNRegistrationLib.data.transforms import from_sitk_transform, to_sitk_transform
-from tqdm import tqdm
 
 HISTOGRAM_BINS = 32
 SEED = 42  # of the regular sampling's jitter
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @dataclass(frozen=True)
@@ -185,42 +172,3 @@ def _sampled(image: sitk.Image, spacing: float, interpolator) -> sitk.Image:
     size = [int(np.ceil(n * s / spacing)) for n, s in zip(image.GetSize(), image.GetSpacing(), strict=True)]
     frame = (image.GetOrigin(), [spacing] * image.GetDimension(), image.GetDirection())
     return sitk.Resample(image, size, sitk.Transform(), interpolator, *frame, 0, image.GetPixelID())
-
-
-def validate(output: Path) -> None:
-    """Mean Dice over the 15 structures of every candidate on develop-val's ordered pairs; adds the missing rows."""
-    from results_methods import ordered_pairs  # which imports this module
-
-    pairs = ordered_pairs("develop-val")
-    tries = [(settings, functools.partial(register_affine, settings=settings)) for settings in AFFINE_CANDIDATES]
-    tries += [(settings, functools.partial(_from_affine, settings)) for settings in BSPLINE_CANDIDATES]
-    done = output.read_text(encoding="utf-8") if output.is_file() else ""
-    with output.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if not done:
-            names = [f"{f.file[6:10]} from {m.file[6:10]}" for f, m in pairs]
-            writer.writerow(["settings", "dice", *names, "seconds beside other jobs"])
-        for settings, register in tqdm([t for t in tries if repr(t[0]) not in done], unit="candidate"):
-            start = time.perf_counter()
-            scores = [_dice(register(f.image, m.image, f.mask), f.labels, m.labels) for f, m in pairs]
-            seconds = (time.perf_counter() - start) / len(pairs)
-            writer.writerow([settings, f"{np.mean(scores):.4f}", *(f"{s:.3f}" for s in scores), f"{seconds:.1f}"])
-            file.flush()
-
-
-def _from_affine(settings: BSplineSettings, fixed: Volume, moving: Volume, mask: Volume) -> SpatialTransform:
-    return register_bspline(fixed, moving, mask, register_affine(fixed, moving, mask), settings)
-
-
-def _dice(transform: SpatialTransform, fixed_labels: Volume, moving_labels: Volume) -> float:
-    warped = warp_volume(moving_labels, transform, fixed_labels.grid, order="nearest")
-    return float(np.mean(list(label_dice(fixed_labels.array, warped.array, range(1, 16)).values())))
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "peers_validation.csv")
-    arguments = parser.parse_args()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(arguments.threads)
-    validate(arguments.output)

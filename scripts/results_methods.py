@@ -70,7 +70,7 @@ def ordered_pairs(split: str) -> list[tuple[Scan, Scan]]:
 
 
 def intensity_methods() -> list[Method]:
-    """The start, and SimpleITK on intensities with the settings chosen on develop-val (scripts/peers.py)."""
+    """The start, and SimpleITK on intensities with the settings chosen on develop-val (scripts/peers_validation.py)."""
     affine, bspline = _version(peers.AFFINE), _version(peers.AFFINE, peers.BSPLINE)
     return [
         Method("identity", "1", _centered),
