@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import DATA, ROOT, SAMPLE
 
 # isort: split
 import benchmark_memory
@@ -31,11 +31,9 @@ from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image
-from results_methods import DATA, ordered_pairs
+from results_methods import ordered_pairs
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
-SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
 TRANSFORMS = ("affine", "bspline")
 SECONDS = {"affine": 1.0, "bspline": 3.0}  # targets for one registration
 CASES = {  # name: (networks' grid, input, refinement, target in MB)
@@ -141,7 +139,7 @@ def _tiny() -> tuple[Volume, Volume, Checkpoint]:
 
 def _brains() -> tuple[Volume, Volume]:
     """Two people of develop-val where the data are, else the bundled pair."""
-    if (DATA / "splits.csv").is_file():
+    if (DATA / "brain" / "splits.csv").is_file():
         fixed, moving = ordered_pairs("develop-val")[0]
         return fixed.image, moving.image
     return read_image(SAMPLE / "mni152.nii.gz"), read_image(SAMPLE / "colin27.nii.gz")

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 
-import paths  # noqa: F401
+from paths import SAMPLE
 
 # isort: split
 import numpy as np
@@ -20,7 +19,6 @@ from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.data.pairs import PairFiles, PairReader
 from ISTNRegistrationLib.data.run import Runner
 
-SAMPLE = Path(__file__).resolve().parents[1] / "ISTNRegistration" / "Resources" / "SampleData"
 FILES = PairFiles("mni152.nii.gz", "colin27.nii.gz")
 CASES = (("affine", "none"), ("affine", "theta"), ("bspline", "none"), ("bspline", "theta"))
 

@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import numpy as np
@@ -29,7 +29,6 @@ from ISTNRegistrationLib.core.warp import warp_volume
 from results_methods import Scan, ordered_pairs
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = ("Dice affine", "Dice B-spline", "folded voxels", "s affine", "s B-spline")
 
 

@@ -12,7 +12,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import datasets
@@ -34,8 +34,8 @@ def compared() -> list[experiments.Experiment]:
 def main() -> None:
     """Measure the runs that there are."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=Path, default=table1.ROOT / "work" / "runs")
-    parser.add_argument("--output", type=Path, default=table1.ROOT / "docs" / "results_comparisons_pairs.csv")
+    parser.add_argument("--runs", type=Path, default=ROOT / "work" / "runs")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "results_comparisons_pairs.csv")
     args = parser.parse_args()
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)

@@ -20,8 +20,8 @@ from ISTNRegistrationLib.core.metrics import dice
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
 from ISTNRegistrationLib.data.surface import surface_distance
+from paths import DATA
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 HIPPOCAMPUS_PAIRS = 50
 MARGIN_VOXELS = 20
 SEED = 2026

@@ -13,9 +13,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from paths import ROOT
-
-SAMPLE = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
+from paths import SAMPLE
 
 
 def main(arguments=None) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-import paths
+from paths import DATA, ROOT, SAMPLE
 
 # isort: split
 import exchange_peers
@@ -28,10 +28,9 @@ from ISTNRegistrationLib.data.exchange import write_field, write_inverse, write_
 from ISTNRegistrationLib.data.images import read_image, write_image
 from ISTNRegistrationLib.data.transforms import read_transform, write_transform
 
-SAMPLE = paths.ROOT / "ISTNRegistration" / "Resources" / "SampleData"
-BRAIN = paths.ROOT.parent / "shared" / "data" / "brain"
+BRAIN = DATA / "brain"
 PEOPLE = ("brain_1013.nii.gz", "brain_1017.nii.gz")  # develop-val
-PAGE = paths.ROOT / "docs" / "exchange.md"
+PAGE = ROOT / "docs" / "exchange.md"
 CLASSES = (30, 60, 90)  # percentiles of the foreground that make labels of an image without any
 PACKAGES = {"SimpleITK": "SimpleITK", "ANTs": "antspyx", "transformix": "itk-elastix", "Greedy": "picsl_greedy"}
 PACKAGES |= {"Slicer": "slicer-core", "nitransforms": "nitransforms"}

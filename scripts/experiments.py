@@ -22,13 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import DATA, ROOT
 
 # isort: split
 import corrupted
 import subjects
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {"synth2d": "synth2d", "hippocampus": "hippocampus", "brain": "brain-quick"}
 COARSE = "hippocampus-coarse"  # many models are compared on it: minutes each, not a quarter of an hour
 METHODS = ("stn-u", "stn-s", "istn-e", "istn-i")
@@ -73,7 +72,7 @@ def configuration(experiment: Experiment, folder: Path) -> str:
         text = re.sub(r"^itn_first_steps = .*\n", "", text, flags=re.MULTILINE)
         text = text.replace("[training]\n", f"[training]\nitn_first_steps = {IMPLICIT_FIRST[experiment.dataset]}\n")
     if experiment.dataset == "synth2d":
-        root = (subjects.DATA.parent).as_posix()
+        root = DATA.parent.as_posix()
         return _replaced(text, r'^root = ".*?"', f'root = "{root}"')
     if experiment.corruption:
         rows = corrupted.corrupted_rows(experiment.corruption, folder / "labels")

@@ -10,7 +10,7 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import DATA, ROOT
 
 # isort: split
 import matplotlib
@@ -25,7 +25,6 @@ from ISTNRegistrationLib.data.scans import DataConfig, PublishedConfig
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 STEPS = (0, 50, 200, 500, 1000)
 LISTS = {"masks": "seg", "landmarks": "points"}
 
@@ -36,7 +35,7 @@ def snapshots(kind: str, folder: Path) -> tuple[dict, list[torch.Tensor]]:
     config = read_config(path)
     lists = {s: f"data/synth2d/{s}.csv" for s in ("train", "val")}
     maps = {f"{s}_seg": f"data/synth2d/{s}.{LISTS[kind]}.csv" for s in ("train", "val")}
-    root = (ROOT.parent / "shared").as_posix()
+    root = DATA.parent.as_posix()
     data = DataConfig(published=PublishedConfig(**lists, **maps, root=root))
     model_config = dataclasses.replace(config.model, method="istn-i", transforms=("affine",))
     cache = ready_cache(data, model_config, path.parent, folder / f"{kind}.h5")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import torch
@@ -20,7 +20,6 @@ from ISTNRegistrationLib.core.synthesis import Synthesizer
 from ISTNRegistrationLib.data.label_maps import read_paintable
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
 SIZE, SPACING = (92, 112, 128), (2.0, 2.0, 2.0)  # all of a head
 COLUMNS, GAP, SCALE, COLORS, SEED = 7, 4, 1.5, 64, 11
 EDGE = (1.0, 0.3, 0.1)

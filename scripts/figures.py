@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import datasets
@@ -35,7 +35,6 @@ from ISTNRegistrationLib.data.synthetic import synthetic_pair
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 METHODS = {"stn-u": "STN-u", "stn-s": "STN-s", "istn-e": "ISTN-e", "istn-i": "ISTN-i"}
 FIXED, WARPED = "#00c8ff", "#ffd000"
 

@@ -7,9 +7,10 @@ import math
 import sys
 from pathlib import Path
 
+from paths import ROOT
 from PIL import Image, ImageDraw
 
-ICON = Path(__file__).resolve().parents[1] / "ISTNRegistration" / "Resources" / "Icons" / "ISTNRegistration.png"
+ICON = ROOT / "ISTNRegistration" / "Resources" / "Icons" / "ISTNRegistration.png"
 SIZE, OVERSAMPLING = 128, 8
 BACKGROUND, GRID, FIXED, MOVING = "#12344d", "#63b7d8", "#ffffff", "#f28c28"
 CENTER, RADIUS = (64.0, 64.0), 30.0

@@ -27,8 +27,8 @@ from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
+from paths import SAMPLE
 
-SAMPLE_DATA = Path(__file__).resolve().parents[1] / "ISTNRegistration" / "Resources" / "SampleData"
 SPACING_MM = 2.0
 MARGIN_MM = 6.0
 NILEARN = "nilearn==0.14.1"
@@ -203,7 +203,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--deb", type=Path, help="a downloaded mricron-data package (default: apt-get download)")
     parser.add_argument("--wheel", type=Path, help=f"a downloaded wheel of {NILEARN} (default: pip download)")
-    parser.add_argument("--output", type=Path, default=SAMPLE_DATA, help="folder to write into (default: %(default)s)")
+    parser.add_argument("--output", type=Path, default=SAMPLE, help="folder to write into (default: %(default)s)")
     parser.add_argument("--picture", type=Path, help="also save a PNG of both images and their overlay")
     return parser.parse_args()
 

@@ -5,14 +5,13 @@ python scripts/make_thumbnails.py
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import paths  # noqa: F401
+from paths import ROOT, SAMPLE
+
+# isort: split
 from headless.figure import Sheet
 from ISTNRegistrationLib.data.images import read_image
 
-ROOT = Path(__file__).resolve().parents[1] / "ISTNRegistration" / "Resources"
 SIZE = 256
 FILES = {"ISTNFixedBrain": ["mni152.nii.gz"], "ISTNMovingBrain": ["colin27.nii.gz"]}
 FILES["ISTNBrainPair"] = FILES["ISTNFixedBrain"] + FILES["ISTNMovingBrain"]
@@ -20,7 +19,7 @@ FILES["ISTNBrainPair"] = FILES["ISTNFixedBrain"] + FILES["ISTNMovingBrain"]
 
 def slice_picture(name: str, side: int) -> np.ndarray:
     """The middle axial slice, front up, (side, side, 3) uint8."""
-    volume = read_image(ROOT / "SampleData" / name)
+    volume = read_image(SAMPLE / name)
     plane = volume.array[volume.array.shape[0] // 2].astype(float)
     low, high = np.percentile(plane, (1, 99.5))
     grey = (np.clip((plane - low) / (high - low), 0, 1) * 255).astype(np.uint8)
@@ -40,7 +39,7 @@ def main() -> None:
         side = SIZE // len(files)
         for number, file in enumerate(files):
             sheet.paste(slice_picture(file, side), number * side, (SIZE - side) // 2)
-        sheet.save(ROOT / "Icons" / f"{name}.png")
+        sheet.save(ROOT / "ISTNRegistration" / "Resources" / "Icons" / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from paths import ROOT
+
 LIBRARY = "ISTNRegistration/ISTNRegistrationLib"
 TESTS = {  # file without ending: the test files that mirror it
     "core/grid": ("core/test_grid",),

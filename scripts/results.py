@@ -15,7 +15,7 @@ import argparse
 import csv
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import numpy as np
@@ -31,7 +31,6 @@ from ISTNRegistrationLib.data.quality import label_scores
 from results_methods import Method, Scan
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[1]
 LABELS = range(1, 16)
 COLUMNS = ["method", "version", "fixed", "moving", "dice", "asd_mm", "hd95_mm", "union_dice", "union_asd_mm", "folded"]
 COLUMNS += ["seconds", "threads"]

@@ -9,7 +9,6 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import peers
@@ -24,8 +23,9 @@ from ISTNRegistrationLib.core.soi import structure_map
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
+from paths import DATA
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "brain"
+BRAIN = DATA / "brain"
 IMAGE_BENDING_WEIGHT = 0.3  # develop-val Dice 0.692 at 0.03, 0.715 at 0.3, 0.683 at 3; 150 iterations: 0.712
 Answer = tuple[SpatialTransform, float]
 
@@ -40,17 +40,17 @@ class Scan:
     @functools.cached_property
     def image(self) -> Volume:
         """Skull-stripped T1w image, 1 mm."""
-        return read_image(DATA / "images" / self.file)
+        return read_image(BRAIN / "images" / self.file)
 
     @functools.cached_property
     def labels(self) -> Volume:
         """The 15 sub-cortical structures, 1 to 15."""
-        return read_labels(DATA / "labels_subcortical" / self.file)
+        return read_labels(BRAIN / "labels_subcortical" / self.file)
 
     @functools.cached_property
     def mask(self) -> Volume:
         """Brain mask."""
-        return read_labels(DATA / "masks" / self.file)
+        return read_labels(BRAIN / "masks" / self.file)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Method:
 
 def ordered_pairs(split: str) -> list[tuple[Scan, Scan]]:
     """All (fixed, moving) of different people of a split; a person's two scans are never paired."""
-    with (DATA / "splits.csv").open(newline="", encoding="utf-8") as file:
+    with (BRAIN / "splits.csv").open(newline="", encoding="utf-8") as file:
         scans = [Scan(row["file"], row["subject"]) for row in csv.DictReader(file) if row["split"] == split]
     return [(fixed, moving) for fixed in scans for moving in scans if fixed.subject != moving.subject]
 

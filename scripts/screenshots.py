@@ -12,8 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "Testing" / "Python"), str(ROOT / "ISTNRegistration"), str(ROOT / "scripts")]
+from paths import ROOT, SAMPLE
+
+sys.path.insert(0, str(ROOT / "Testing" / "Python"))
 
 from harness.panel import open_panel, pick_bspline  # noqa: E402
 from harness.scene import empty_scene  # noqa: E402
@@ -92,9 +93,8 @@ def judge_pictures(panel) -> None:
 
 def batch_picture(panel, folder: Path) -> None:
     """The tab Batch after a list of two pairs, of which one fails."""
-    data = ROOT / "ISTNRegistration" / "Resources" / "SampleData"
     pairs = folder / "pairs.csv"
-    lines = [f"{data / 'mni152.nii.gz'},{data / 'colin27.nii.gz'}", f"{data / 'mni152.nii.gz'},missing.nii.gz"]
+    lines = [f"{SAMPLE / 'mni152.nii.gz'},{SAMPLE / 'colin27.nii.gz'}", f"{SAMPLE / 'mni152.nii.gz'},missing.nii.gz"]
     pairs.write_text("\n".join(["fixed,moving", *lines]) + "\n", encoding="utf-8")
     ui = panel.batchTab.ui
     ui.pairsPathLineEdit.currentPath, ui.outputPathLineEdit.currentPath = str(pairs), str(folder / "results")

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "ISTNRegistration"))
+from paths import ROOT
 
-from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+# isort: split
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint
 
 MODELS = ROOT / "ISTNRegistration" / "Resources" / "Models"
 MEASURES = ("dice", "asd_mm", "union_dice", "union_asd_mm")

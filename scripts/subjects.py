@@ -13,7 +13,8 @@ import csv
 import random
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+from paths import DATA
+
 LABELS = {"brain": "labels_subcortical", "brain-whole": "labels", "hippocampus": "labels"}
 FOLDERS = {"brain-whole": "brain"}  # where they are not called like the data set
 COLUMNS = ("person", "image", "labels", "split")

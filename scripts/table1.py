@@ -16,7 +16,7 @@ from pathlib import Path
 
 os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # ANTs and Greedy read it when they are imported
 
-import paths  # noqa: E402, F401
+from paths import ROOT
 
 # isort: split
 import datasets  # noqa: E402
@@ -25,7 +25,6 @@ import table1_methods  # noqa: E402
 import torch  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-ROOT = Path(__file__).resolve().parents[1]
 SCORES = ["dice", "asd", "hd95", "whole_dice", "whole_asd", "whole_average_hausdorff"]
 COLUMNS = ["method", "version", "fixed", "moving", "stage", *SCORES, "folded", "seconds"]
 

@@ -11,7 +11,7 @@ import statistics
 from collections import defaultdict
 from pathlib import Path
 
-import paths  # noqa: F401
+from paths import ROOT
 
 # isort: split
 import experiments
@@ -19,7 +19,6 @@ import table1
 import table1_text
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 
-ROOT = table1.ROOT
 COLUMNS = ("id", "stn-u", "stn-s", "istn-e", "istn-i", "soi", "simpleitk", "ants", "greedy")
 TITLES = dict(
     zip(COLUMNS, ("Id", "STN-u", "STN-s", "ISTN-e", "ISTN-i", "SoI", "SimpleITK", "ANTs", "Greedy"), strict=True)

@@ -12,7 +12,9 @@ import re
 import sys
 from pathlib import Path
 
-MODULE = Path(__file__).resolve().parents[1] / "ISTNRegistration"
+from paths import ROOT
+
+MODULE = ROOT / "ISTNRegistration"
 
 
 def visible_files(module: Path, pattern: str) -> list[str]:
