@@ -1,10 +1,9 @@
 """What we write is read by other programs as SimpleITK reads it; and the files of which docs/exchange.md warns are not.
 
-Every program that is not installed is skipped with one line; scripts/exchange_check.py does the same on real images.
+Every program that is not installed is skipped with one line; scripts/release/exchange_check.py does the same on real
+images.
 """
 
-import sys
-from pathlib import Path
 
 import builders
 import numpy as np
@@ -16,7 +15,6 @@ from ISTNRegistrationLib.data.exchange import write_field, write_inverse, write_
 from ISTNRegistrationLib.data.images import write_image
 from ISTNRegistrationLib.data.transforms import write_transform
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 LABELS = (1, 2)
 FIXED, MOVING = "fixed_labels.nii.gz", "moving_labels.nii.gz"
 # file → (what is carried, on whose grid)
@@ -44,11 +42,9 @@ REFUSED = [("transformix", "transform.h5"), ("nitransforms", "transform.h5")]
 
 @pytest.fixture(scope="module")
 def peers():
-    sys.path.insert(0, str(SCRIPTS))
-    import exchange_peers
+    from release import exchange_peers
 
-    yield exchange_peers
-    sys.path.remove(str(SCRIPTS))
+    return exchange_peers
 
 
 @pytest.fixture(scope="module")

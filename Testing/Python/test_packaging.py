@@ -2,7 +2,6 @@
 
 import ast
 import gzip
-import importlib.util
 import json
 import re
 import shutil
@@ -35,13 +34,6 @@ def read(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def load_script(name: str):
-    spec = importlib.util.spec_from_file_location(f"istn_{name}", ROOT / "scripts" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def s4ext() -> dict[str, str]:
     lines = [line for line in read(ROOT / "ISTNRegistration.s4ext").splitlines() if line and not line.startswith("#")]
@@ -66,13 +58,14 @@ def in_repository(url: str, cmake: dict[str, str]) -> Path:
 
 
 def test_cmake_lists_every_script_and_resource_of_the_module():
-    command = [sys.executable, str(ROOT / "scripts" / "update_cmake_lists.py"), "--check"]
+    command = [sys.executable, str(ROOT / "scripts" / "release" / "update_cmake_lists.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_missing_a_surplus_and_a_doubled_file_are_noticed_and_mended(tmp_path):
-    script = load_script("update_cmake_lists")
+    from release import update_cmake_lists as script
+
     module = tmp_path / "ISTNRegistration"
     shutil.copytree(LIBRARY, module / "ISTNRegistrationLib", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(MODULE / "CMakeLists.txt", module)

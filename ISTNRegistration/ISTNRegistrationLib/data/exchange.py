@@ -1,6 +1,6 @@
 """A registration's transform as other programs want it: a displacement field, the linear part alone, the inverse.
 
-Which program reads which file, and with what command, is in docs/exchange.md (scripts/exchange_check.py).
+Which program reads which file, and with what command, is in docs/exchange.md (scripts/release/exchange_check.py).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Slicer installs only what these lists name: a file that is not listed is silently missing in the installed extension.
 
-    python scripts/update_cmake_lists.py            # write
-    python scripts/update_cmake_lists.py --check    # write nothing; say what differs and end with 1
+    python scripts/release/update_cmake_lists.py            # write
+    python scripts/release/update_cmake_lists.py --check    # write nothing; say what differs and end with 1
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
@@ -73,7 +75,8 @@ def main(arguments: list[str], module: Path = MODULE) -> int:
     if not arguments:
         update(module)
     lines = differences(module)
-    print("\n".join([*lines, "Run scripts/update_cmake_lists.py."]) if lines else "The CMake lists match the tree.")
+    advice = [*lines, f"Run scripts/release/{Path(__file__).name}."] if lines else ["The CMake lists match the tree."]
+    print("\n".join(advice))
     return 1 if lines else 0
 
 

@@ -1,7 +1,7 @@
 """Put a trained checkpoint into the module's Resources/Models, its measured results in the card, and a page to read.
 
-    python scripts/ship_checkpoint.py work/brain/best.h5 --name brain --results docs/results_pairs.csv
-    python scripts/ship_checkpoint.py work/runs/hippocampus-istn-e/best.h5 --name hippocampus \\
+    python scripts/release/ship_checkpoint.py work/brain/best.h5 --name brain --results docs/results_pairs.csv
+    python scripts/release/ship_checkpoint.py work/runs/hippocampus-istn-e/best.h5 --name hippocampus \\
         --results docs/results_hippocampus_pairs.csv --method istn-e
 
 The results must be of these weights: of scripts/results.py, or of scripts/table1.py with --method.
@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from collections import defaultdict
 from pathlib import Path
 from statistics import mean, stdev
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 

@@ -6,8 +6,8 @@
 Both are smoothed against aliasing, resampled to 2 mm, cropped to the brain and stored as uint8. World
 coordinates are kept. Licenses: ``ISTNRegistration/Resources/SampleData/LICENSES.md``.
 
-    python scripts/make_sample_pair.py                                   # on Debian or Ubuntu, after apt-get update
-    python scripts/make_sample_pair.py --deb mricron-data.deb --wheel nilearn.whl --picture look.png
+    python scripts/release/make_sample_pair.py                          # on Debian or Ubuntu, after apt-get update
+    python scripts/release/make_sample_pair.py --deb mricron-data.deb --wheel nilearn.whl --picture look.png
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from typing import NamedTuple
 
 import numpy as np
 import SimpleITK as sitk
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import SAMPLE
 
 SPACING_MM = 2.0

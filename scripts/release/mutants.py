@@ -1,6 +1,7 @@
 """Mutation run: one small fault at a time in the files that decide geometry; does a mirrored test notice?
 
-``python scripts/mutants.py --seconds 700`` writes docs/mutants.md. Faults are put into a temporary copy of the tree.
+``python scripts/release/mutants.py --seconds 700`` writes docs/mutants.md. Faults are put into a temporary copy
+of the tree.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
@@ -135,7 +138,8 @@ def run(tree: Path, seconds: float, seed: int, files: list[str]) -> tuple[list[s
 def page(survived: list[str], killed: list[str], out: list[str], seed: int) -> str:
     """What docs/mutants.md says."""
     tried = len(survived) + len(killed)
-    lines = ["# Mutation run", "", f"`scripts/mutants.py`, seed {seed}: {len(killed)} of {tried} faults killed by the"]
+    lines = ["# Mutation run", ""]
+    lines += [f"`scripts/release/mutants.py`, seed {seed}: {len(killed)} of {tried} faults killed by the"]
     lines += ["mirrored tests alone (a fault that makes them hang counts as killed). A small random sample: read the"]
     lines += ["rate as rough. Some survivors may be equivalent to the original code.", "", "Survivors:", ""]
     lines += [f"- {told}" for told in survived] or ["- none"]

@@ -5,7 +5,7 @@ kind of file; lets every program that is installed resample a label map by each;
 and with the labels of the image that they come to lie on. Start it with a Python that has torch and the programs:
 
     pip install antspyx itk-elastix picsl_greedy nitransforms slicer-core
-    python scripts/exchange_check.py --work work/exchange
+    python scripts/release/exchange_check.py --work work/exchange
 """
 
 from __future__ import annotations
@@ -13,20 +13,24 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import DATA, ROOT, SAMPLE
 
 # isort: split
-import exchange_peers
 import numpy as np
 import SimpleITK as sitk
 from ISTNRegistrationLib.cli.main import main as istn
 from ISTNRegistrationLib.data.exchange import write_field, write_inverse, write_linear
 from ISTNRegistrationLib.data.images import read_image, write_image
 from ISTNRegistrationLib.data.transforms import read_transform, write_transform
+
+from release import exchange_peers
 
 BRAIN = DATA / "brain"
 PEOPLE = ("brain_1013.nii.gz", "brain_1017.nii.gz")  # develop-val
