@@ -1,31 +1,28 @@
 """The benchmark's reference refines as published, ours starts from the same loss, and the script runs."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
 SIZE = (36, 36, 36)  # the published STN's smallest
 
 
 @pytest.fixture(autouse=True)
-def scripts(monkeypatch):
-    """scripts/ can be imported; torch's and SimpleITK's threads are restored."""
+def threads():
+    """torch's and SimpleITK's threads are restored."""
     import SimpleITK as sitk
 
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    threads = torch.get_num_threads(), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    before = torch.get_num_threads(), sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
     torch.set_num_threads(1)
     yield
-    torch.set_num_threads(threads[0])
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads[1])
+    torch.set_num_threads(before[0])
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before[1])
 
 
 @pytest.mark.parametrize("transform", ["affine", "bspline"])
 def test_the_reference_lowers_the_loss_and_our_weights_mode_takes_the_same_steps(transform):
-    from benchmark_refinement import blob_pair, check_arithmetic, published_model
+    from benchmark.refinement import blob_pair, check_arithmetic, published_model
     from published_refinement import refine_published
 
     images = blob_pair(SIZE)
@@ -52,9 +49,9 @@ def test_the_reference_measures_overlap_and_distances():
 
 
 def test_the_script_runs_and_writes_both_files(tmp_path, capsys):
-    import benchmark
+    from benchmark import speed
 
-    benchmark.main(["--quick", "--threads", "1", "--output", str(tmp_path)])
+    speed.main(["--quick", "--threads", "1", "--output", str(tmp_path)])
     page = (tmp_path / "benchmark.md").read_text(encoding="utf-8")
     assert page.strip() in capsys.readouterr().out
     assert "numbers mean nothing" in page and "Peak memory" in page

@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 @pytest.mark.parametrize(
     "name",
-    ["results", "benchmark", "benchmark_memory", "peers_validation", "choices", "demo", "benchmark_synthesis"],
+    ["results", "benchmark/speed", "benchmark/memory", "peers_validation", "choices", "demo", "benchmark/synthesis"],
 )
 def test_a_script_starts_without_help_from_the_environment(name, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}

@@ -1,7 +1,7 @@
 """Times and memory, ours beside the published way of refining, from one run: docs/benchmark.md and docs/benchmark.json.
 
-python scripts/benchmark.py            on an idle machine with 2 cores, some ten minutes
-python scripts/benchmark.py --quick    tiny sizes, to see that it runs; the numbers mean nothing
+python scripts/benchmark/speed.py            on an idle machine with 2 cores, some ten minutes
+python scripts/benchmark/speed.py --quick    tiny sizes, to see that it runs; the numbers mean nothing
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import datetime
 import os
 import platform
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import DATA, ROOT, SAMPLE
 
 # isort: split
-import benchmark_memory
-import benchmark_report
 import numpy as np
 import SimpleITK as sitk
 import torch
-from benchmark_refinement import compare
 from ISTNRegistrationLib.cli.train import read_config
 from ISTNRegistrationLib.core.card import models_folder
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
@@ -33,6 +33,9 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image
 from results_methods import ordered_pairs
 from tqdm import tqdm
+
+from benchmark import memory, report
+from benchmark.refinement import compare
 
 TRANSFORMS = ("affine", "bspline")
 SECONDS = {"affine": 1.0, "bspline": 3.0}  # targets for one registration
@@ -65,18 +68,18 @@ def main(arguments=None) -> None:
     plan = QUICK if args.quick else FULL
     torch.set_num_threads(args.threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(args.threads)
-    report = {
+    measured = {
         "quick": args.quick,
         "size": plan.size,
         "machine": machine(args.threads),
         "refinement": {name: compare(name, plan.size, plan.iterations, plan.repeats) for name in TRANSFORMS},
         "registration": registrations(plan),
-        "memory": memory(plan, args.threads),
+        "memory": peaks(plan, args.threads),
     }
-    print(benchmark_report.as_markdown(report))
+    print(report.as_markdown(measured))
     output = args.output or (None if args.quick else ROOT / "docs")
     if output:
-        benchmark_report.write(output, report)
+        report.write(output, measured)
 
 
 def machine(threads: int) -> dict:
@@ -133,8 +136,8 @@ def register_timed(fixed: Volume, moving: Volume, checkpoint: Checkpoint, option
 
 
 def _tiny() -> tuple[Volume, Volume, Checkpoint]:
-    volumes = (benchmark_memory.synthetic_volume(24, shift) for shift in (0.0, 4.0))
-    return (*volumes, benchmark_memory.untrained(16))
+    volumes = (memory.synthetic_volume(24, shift) for shift in (0.0, 4.0))
+    return (*volumes, memory.untrained(16))
 
 
 def _brains() -> tuple[Volume, Volume]:
@@ -154,11 +157,11 @@ def _checkpoint() -> Checkpoint:
     return Checkpoint(ISTN(config).eval().requires_grad_(False), config, {}, "brain, untrained", "")
 
 
-def memory(plan: Plan, threads: int) -> list[dict]:
+def peaks(plan: Plan, threads: int) -> list[dict]:
     """Peak memory of each case, each in a fresh process."""
     rows = []
     for name, (grid, size, mode, target) in tqdm(plan.cases.items(), desc="memory", unit="case"):
-        rows.append({"case": name, "target_mb": target} | benchmark_memory.measure(grid, size, mode, threads))
+        rows.append({"case": name, "target_mb": target} | memory.measure(grid, size, mode, threads))
     return rows
 
 

@@ -1,7 +1,7 @@
 """What painting a training pair costs beside the step that trains on it: medians and their ratio, from one run.
 
 python scripts/subjects.py head --output work/head/subjects.csv
-python scripts/benchmark_synthesis.py --config Resources/Configs/head.toml --threads 1
+python scripts/benchmark/synthesis.py --config Resources/Configs/head.toml --threads 1
 
 The step is that of the ITN alone, the cheapest there is: with the STNs it is longer and the ratio smaller.
 """
@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import paths  # noqa: F401
 
 # isort: split

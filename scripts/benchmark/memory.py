@@ -1,4 +1,4 @@
-"""Peak memory of one registration, measured in a process of its own: ``benchmark_memory.py --grid 64``.
+"""Peak memory of one registration, measured in a process of its own: ``memory.py --grid 64``.
 
 Prints one line of JSON. The peak is the kernel's high-water mark of this process (VmHWM); where there is no /proc it is
 ``ru_maxrss``, which on Linux would also count the parent's memory at the time of the fork.
@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import paths  # noqa: F401
 

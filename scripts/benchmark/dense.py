@@ -1,6 +1,6 @@
 """Time of 50 iterations of the dense stage beside its own warps, LNCC and smoothing called alone (issue 12).
 
-    python scripts/benchmark_dense.py [--repeats 5]
+    python scripts/benchmark/dense.py [--repeats 5]
 
 One develop-val pair of brains, one thread, interleaved; prints the medians and their ratio (target: 3).
 """
@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import paths  # noqa: F401
 

@@ -1,6 +1,6 @@
 """One fixed image, 20 moving ones: what one process that shares saves against 20 single runs. Prints a Markdown table.
 
-    python scripts/benchmark_sharing.py [--moving 20]
+    python scripts/benchmark/sharing.py [--moving 20]
 
 Both ways register the same files in the same process, alternating moving image by moving image: a *single* run reads
 both files and the checkpoint and lets the ITN see both images; a *shared* one is a `data.run.Runner` that goes on.
@@ -9,7 +9,11 @@ both files and the checkpoint and lets the ITN see both images; a *shared* one i
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import SAMPLE
 

@@ -1,4 +1,4 @@
-"""docs/benchmark.md and docs/benchmark.json from what scripts/benchmark.py has measured."""
+"""docs/benchmark.md and docs/benchmark.json from what scripts/benchmark/speed.py has measured."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 IDLE_LOAD = 0.5
 TEXT = """# Benchmark
 
-Written by `python scripts/benchmark.py`; every number is in [benchmark.json](benchmark.json).{quick}
+Written by `python scripts/benchmark/speed.py`; every number is in [benchmark.json](benchmark.json).{quick}
 
 {machine}
 

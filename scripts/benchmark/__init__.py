@@ -1,0 +1,1 @@
+"""What a registration costs: seconds and memory, and shares of them."""
