@@ -222,7 +222,7 @@ def command_line(command: str, python: Path, arguments: "list[str]") -> "list[st
     """Return the process that ``run.py <command> <arguments>`` stands for."""
     if command == "test":
         return [str(python), "-m", "pytest", *arguments]
-    return [str(python), str(ROOT / "scripts" / "demo.py"), *arguments]
+    return [str(python), str(ROOT / "scripts" / "pictures" / "demo.py"), *arguments]
 
 
 def child_environment(environ: "dict[str, str]", system: str) -> "dict[str, str]":

@@ -39,7 +39,7 @@ def images(tmp_path_factory):
 def demo(images, checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo") / "demo-output"
     options = ["--fixed", images[0], "--moving", images[1], "--checkpoint", checkpoint, "--output", folder]
-    command = [sys.executable, str(ROOT / "scripts" / "demo.py"), *map(str, options)]
+    command = [sys.executable, str(ROOT / "scripts" / "pictures" / "demo.py"), *map(str, options)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
@@ -94,7 +94,7 @@ def test_the_scene_opens_aligned_and_equals_the_files(demo, scene):
 
 
 def test_ctrl_c_is_one_line_and_exit_code_130(scene, images, checkpoint, tmp_path, capsys, monkeypatch):
-    import demo  # in scripts/
+    from pictures import demo  # in scripts/
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -116,7 +116,7 @@ def test_ctrl_c_is_one_line_and_exit_code_130(scene, images, checkpoint, tmp_pat
 )
 def test_wrong_input_is_one_clear_line_and_exit_code_2(scene, images, checkpoint, tmp_path, capsys, wrong, words):
     options = {"--fixed": images[0], "--moving": images[1], "--checkpoint": checkpoint, "--output": tmp_path / "out"}
-    import demo  # in scripts/
+    from pictures import demo  # in scripts/
 
     assert demo.main([str(part) for option in {**options, **wrong}.items() for part in option]) == 2
     error = capsys.readouterr().err

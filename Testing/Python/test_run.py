@@ -192,7 +192,7 @@ def test_arguments_are_handed_on_unchanged(run):
     python = Path("venv-python")
     assert run.command_line("test", python, ["-k", "a b"]) == ["venv-python", "-m", "pytest", "-k", "a b"]
     demo = run.command_line("demo", python, ["--fixed", "my file.nii"])
-    assert demo == ["venv-python", str(ROOT / "scripts" / "demo.py"), "--fixed", "my file.nii"]
+    assert demo == ["venv-python", str(ROOT / "scripts" / "pictures" / "demo.py"), "--fixed", "my file.nii"]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,11 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["results", "benchmark/speed", "benchmark/memory", "peers_validation", "choices", "demo", "benchmark/synthesis"],
-)
+STARTED = ["results", "peers_validation", "choices", "benchmark/speed", "benchmark/memory", "benchmark/synthesis"]
+STARTED += ["pictures/demo", "pictures/figure_synthesis", "release/mutants"]
+
+
+@pytest.mark.parametrize("name", STARTED)
 def test_a_script_starts_without_help_from_the_environment(name, tmp_path):
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, str(SCRIPTS / f"{name}.py"), "--help"]

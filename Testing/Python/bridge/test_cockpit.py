@@ -7,7 +7,6 @@ import pytest
 import slicer
 from builders import affine_matrix, blob_volume, make_grid
 from harness.geometry import FLIP
-from harness.scene import empty_scene  # noqa: F401  puts the headless Slicer on the path
 from headless.sliceview import SliceView
 from ISTNRegistrationLib.bridge.cockpit import Cockpit, Look
 from ISTNRegistrationLib.bridge.heatmaps import heatmapNode, smallLegend

@@ -5,7 +5,6 @@ import types
 from contextlib import contextmanager
 
 from . import application, mrml_widgets, pythonqt
-from .scene import boot  # noqa: F401  puts the headless Slicer on the path
 
 import slicer  # isort: skip
 

@@ -1,14 +1,10 @@
 """The scene of the Slicer-side tests, and what a user would notice in it."""
 
-import sys
 from contextlib import contextmanager
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "scripts"))
-
-import slicer  # noqa: E402
-import vtk  # noqa: E402
-from headless.application import boot  # noqa: E402
+import slicer
+import vtk
+from headless.application import boot
 
 # A cleared scene forgets the orientation presets that the desktop application keeps in its default nodes.
 ORIENTATION_LOST = "GetSliceOrientationPreset: invalid orientation preset name: Reformat"

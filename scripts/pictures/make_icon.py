@@ -1,13 +1,17 @@
 """Draw the extension's icon: a grid bent by a registration, and the structure that guides it.
 
-python scripts/make_icon.py [ISTNRegistration/Resources/Icons/ISTNRegistration.png]
+python scripts/pictures/make_icon.py [ISTNRegistration/Resources/Icons/ISTNRegistration.png]
 """
 
 import math
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import ROOT
+
+# isort: split
 from PIL import Image, ImageDraw
 
 ICON = ROOT / "ISTNRegistration" / "Resources" / "Icons" / "ISTNRegistration.png"

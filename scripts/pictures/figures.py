@@ -1,17 +1,20 @@
 """The paper's figures on open data, into docs/figures.
 
-    python scripts/figures.py --runs work/runs                 all of them
-    python scripts/figures.py --runs work/runs --only fig4     one
+    python scripts/pictures/figures.py --runs work/runs                 all of them
+    python scripts/pictures/figures.py --runs work/runs --only fig4     one
     fig1 toy: initial, intensity, ISTN      fig4 contours before and after each method
     fig5 heatmaps, explicit and implicit    curves training     kinds of structure map, on the toy
 
-Figure 3 trains a model: scripts/figure3.py.
+Figure 3 trains a model: scripts/pictures/figure3.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 

@@ -1,11 +1,17 @@
 """Draw the thumbnails of the sample data for Slicer's Sample Data module, from the images themselves.
 
-python scripts/make_thumbnails.py
+python scripts/pictures/make_thumbnails.py
 """
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import ROOT, SAMPLE
 
 # isort: split

@@ -1,14 +1,17 @@
 """Figure 3 of the paper: the ITN's map over the course of implicit training, for masks and for landmarks (synth2d).
 
-python scripts/figure3.py        trains two ISTN-i models of 1000 steps, a few minutes each
+python scripts/pictures/figure3.py        trains two ISTN-i models of 1000 steps, a few minutes each
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import DATA, ROOT
 

@@ -13,6 +13,8 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import SAMPLE
 
 
@@ -140,7 +142,8 @@ def write_scene(folder: Path, scene, pair, nodes) -> None:
     """Render the picture, put everything on display and save the scene."""
     from headless.application import writeScene
     from ISTNRegistrationLib.bridge.transforms import setRegistrationReferences, transformNodeFor
-    from overview import Scenery, drawOverview, presentScene
+
+    from pictures.overview import Scenery, drawOverview, presentScene
 
     stages, name = nodes.result.stages, nodes.transform.GetName()
     affine, initial = affine_stage(stages), stages[0]

@@ -1,6 +1,6 @@
 """Pictures of the panel in its states and of the heatmap cockpit, for the README, the tutorial and Slicer's catalogue.
 
-python scripts/screenshots.py            into Resources/Screenshots
+python scripts/pictures/screenshots.py            into Resources/Screenshots
 
 The real .ui files, MRML and registration of the bundled pair; Qt's widgets stand in for Slicer's
 (Testing/Python/harness), the slices are drawn by Slicer's own displayable managers.
@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT, SAMPLE
 

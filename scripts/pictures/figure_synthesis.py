@@ -1,15 +1,19 @@
 """Images painted from one label map, early, half-way and at the end of a training, into docs/figures/synthesis.png.
 
-python scripts/figure_synthesis.py --labels ../shared/data/head/labels/head_05.nii.gz
+python scripts/pictures/figure_synthesis.py --labels ../shared/data/head/labels/head_05.nii.gz
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import ROOT
 
 # isort: split

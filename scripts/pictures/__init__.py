@@ -1,0 +1,1 @@
+"""What is drawn: the demo with its overview, figures, screenshots, thumbnails, icon."""
