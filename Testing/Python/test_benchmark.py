@@ -23,7 +23,7 @@ def threads():
 @pytest.mark.parametrize("transform", ["affine", "bspline"])
 def test_the_reference_lowers_the_loss_and_our_weights_mode_takes_the_same_steps(transform):
     from benchmark.refinement import blob_pair, check_arithmetic, published_model
-    from published_refinement import refine_published
+    from paper.published_refinement import refine_published
 
     images = blob_pair(SIZE)
     model = published_model(SIZE, images)
@@ -37,7 +37,7 @@ def test_the_reference_lowers_the_loss_and_our_weights_mode_takes_the_same_steps
 
 
 def test_the_reference_measures_overlap_and_distances():
-    from published_refinement import measure
+    from paper.published_refinement import measure
 
     fixed, warped = torch.zeros(1, 1, 12, 12, 12, dtype=torch.bool), torch.zeros(1, 1, 12, 12, 12, dtype=torch.bool)
     fixed[..., 4:8, 4:8, 4:8] = True

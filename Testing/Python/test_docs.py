@@ -49,5 +49,5 @@ def test_every_page_is_linked_from_the_index_and_every_command_of_it_exists():
     index = (docs / "index.md").read_text("utf-8")
     pages = {path.name for path in docs.glob("*.md")} - {"index.md"}
     assert set(re.findall(r"\]\((\w+\.md)\)", index)) == pages
-    commands = re.findall(r"`python3? ((?:scripts/)?\w+\.py)", index)
+    commands = re.findall(r"`python3? ((?:scripts/\w+/)?\w+\.py)", index)
     assert len(commands) > 10 and all((docs.parent / command).is_file() for command in commands)

@@ -11,8 +11,8 @@ import pytest
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
-STARTED = ["results", "peers_validation", "choices", "benchmark/speed", "benchmark/memory", "benchmark/synthesis"]
-STARTED += ["pictures/demo", "pictures/figure_synthesis", "release/mutants"]
+STARTED = ["paper/results", "paper/peers_validation", "paper/choices", "benchmark/speed", "benchmark/memory"]
+STARTED += ["benchmark/synthesis", "pictures/demo", "pictures/figure_synthesis", "release/mutants"]
 
 
 @pytest.mark.parametrize("name", STARTED)
@@ -30,7 +30,7 @@ def test_the_head_s_label_maps_are_split_by_file_and_the_test_maps_are_never_lis
     numbers = [f"{n:02d}" for n in range(1, 21) if n not in (3, 11, 17)]
     for number in numbers:
         (labels / f"head_{number}.nii.gz").touch()
-    command = [sys.executable, str(SCRIPTS / "subjects.py"), "head", "--data", str(tmp_path), "--output"]
+    command = [sys.executable, str(SCRIPTS / "paper" / "subjects.py"), "head", "--data", str(tmp_path), "--output"]
     subprocess.run([*command, str(tmp_path / "subjects.csv")], check=True)
     with (tmp_path / "subjects.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

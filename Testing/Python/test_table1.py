@@ -1,7 +1,5 @@
 """What the tables of the paper are made with: scores, paired differences, configurations."""
 
-import importlib
-
 try:
     import tomllib
 except ImportError:
@@ -12,27 +10,20 @@ import numpy as np
 import pytest
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.volume import Volume
+from paper import datasets, experiments, table1_report
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
-@pytest.fixture
-def script(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    return importlib.import_module
-
-
-def test_the_average_hausdorff_distance_is_small_where_masks_overlap(script):
+def test_the_average_hausdorff_distance_is_small_where_masks_overlap():
     """A cube of 10 voxels shifted by one: its filled mask has a tenth of the voxels one voxel outside the other."""
     first, second = np.zeros((14, 14, 14), bool), np.zeros((14, 14, 14), bool)
     first[2:12, 2:12, 2:12], second[3:13, 2:12, 2:12] = True, True
-    assert script("datasets").average_hausdorff(first, second, (2.0, 2.0, 2.0)) == pytest.approx(0.1 * 2.0)
-    assert np.isnan(script("datasets").average_hausdorff(first, first & False, (1.0, 1.0, 1.0)))
+    assert datasets.average_hausdorff(first, second, (2.0, 2.0, 2.0)) == pytest.approx(0.1 * 2.0)
+    assert np.isnan(datasets.average_hausdorff(first, first & False, (1.0, 1.0, 1.0)))
 
 
-def test_a_crop_around_structures_keeps_every_voxel_in_its_place(script):
-    datasets = script("datasets")
+def test_a_crop_around_structures_keeps_every_voxel_in_its_place():
     grid = Grid.centered((3.0, -2.0, 5.0), (60, 70, 80), (1.0, 1.5, 2.0))
     labels = np.zeros(grid.shape, np.uint8)
     labels[40, 35, 30] = 7
@@ -42,21 +33,20 @@ def test_a_crop_around_structures_keeps_every_voxel_in_its_place(script):
 
 
 @pytest.mark.parametrize(("mean", "word"), [(0.05, "holds"), (-0.05, "does not hold"), (0.015, "undecided")])
-def test_a_difference_within_two_standard_errors_decides_nothing(script, mean, word):
-    assert script("table1_report").verdict(mean, 0.01) == word
+def test_a_difference_within_two_standard_errors_decides_nothing(mean, word):
+    assert table1_report.verdict(mean, 0.01) == word
 
 
-def test_differences_are_paired(script):
+def test_differences_are_paired():
     first = {("a", "b"): {"dice": "0.9"}, ("c", "d"): {"dice": "0.5"}, ("e", "f"): {"dice": "0.1"}}
     second = {("a", "b"): {"dice": "0.8"}, ("c", "d"): {"dice": "0.3"}}
-    mean, error, sentence = script("table1_report").difference(first, second)
+    mean, error, sentence = table1_report.difference(first, second)
     assert mean == pytest.approx(0.15) and error == pytest.approx(0.05) and "2 of 2 pairs" in sentence
 
 
 @pytest.mark.shared
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the data beside the project (../shared) are not here")
-def test_every_experiment_has_a_configuration_of_its_own_method(script, tmp_path):
-    experiments = script("experiments")
+def test_every_experiment_has_a_configuration_of_its_own_method(tmp_path):
     names = [e.name for e in experiments.experiments()]
     assert len(set(names)) == len(names)
     for experiment in experiments.experiments():

@@ -19,11 +19,11 @@ import paths  # noqa: F401
 
 # isort: split
 import torch
-from dense_choices import prepared, val_pairs
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.dense import DenseOptions, choose_terms, descend
 from ISTNRegistrationLib.core.dense_box import Box
 from ISTNRegistrationLib.core.diffeomorphism import compose, smooth
+from paper.dense_choices import prepared, val_pairs
 
 ITERATIONS = 50
 

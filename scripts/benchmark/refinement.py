@@ -13,7 +13,7 @@ from ISTNRegistrationLib.core import refine as core
 from ISTNRegistrationLib.core.config import BSplineConfig, Channel, GridConfig, ModelConfig, NetConfig
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.istn import ISTN, identity
-from published_refinement import Images, refine_published
+from paper.published_refinement import Images, refine_published
 from tqdm import tqdm
 
 SEED = 0

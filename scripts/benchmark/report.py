@@ -14,7 +14,7 @@ Written by `python scripts/benchmark/speed.py`; every number is in [benchmark.js
 
 ## Refinement of one pair, {iterations} iterations, {size} voxels
 
-*published* is `scripts/published_refinement.py`: the ITN on both images with gradients through it, the STN, three
+*published* is `scripts/paper/published_refinement.py`: the ITN on both images with gradients through it, the STN, three
 warps, five losses and the SimpleITK measures in every iteration. *channels last* is the same in our memory layout: what
 of the gain is not the method. All have the same network (preset `published`, one channel), weights, synthetic pair and
 number of iterations (ours without its early stop). Medians of {repeats} interleaved repeats; *ratio*: published / ours.

@@ -31,7 +31,7 @@ from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image
-from results_methods import ordered_pairs
+from paper.results_methods import ordered_pairs
 from tqdm import tqdm
 
 from benchmark import memory, report

@@ -1,6 +1,6 @@
 """What painting a training pair costs beside the step that trains on it: medians and their ratio, from one run.
 
-python scripts/subjects.py head --output work/head/subjects.csv
+python scripts/paper/subjects.py head --output work/head/subjects.csv
 python scripts/benchmark/synthesis.py --config Resources/Configs/head.toml --threads 1
 
 The step is that of the ITN alone, the cheapest there is: with the STNs it is longer and the ratio smaller.

@@ -19,10 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paths import ROOT
 
 # isort: split
-import datasets
 import matplotlib
 import numpy as np
-import table1_methods
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.config import KINDS, LABEL_KINDS, Channel
@@ -34,6 +32,7 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.structures import draw
 from ISTNRegistrationLib.data.synthetic import synthetic_pair
+from paper import datasets, table1_methods
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402

@@ -18,13 +18,13 @@ from paths import ROOT, SAMPLE
 
 sys.path.insert(0, str(ROOT / "Testing" / "Python"))
 
-from harness.panel import open_panel, pick_bspline  # noqa: E402
-from harness.scene import empty_scene  # noqa: E402
-from headless.figure import Sheet  # noqa: E402
-from ISTNRegistrationLib.bridge.layout import VIEW_3D, VIEWS  # noqa: E402
+from harness.panel import open_panel, pick_bspline
+from harness.scene import empty_scene
+from headless.figure import Sheet
+from ISTNRegistrationLib.bridge.layout import VIEW_3D, VIEWS
 
-import slicer  # noqa: E402  isort: skip
-import qt  # noqa: E402  isort: skip
+import slicer  # isort: skip
+import qt  # isort: skip
 
 FOLDER = ROOT / "Resources" / "Screenshots"
 WIDTH, VIEW, GAP, TEXT = 560, 460, 10, 26

@@ -4,7 +4,7 @@
     python scripts/release/ship_checkpoint.py work/runs/hippocampus-istn-e/best.h5 --name hippocampus \\
         --results docs/results_hippocampus_pairs.csv --method istn-e
 
-The results must be of these weights: of scripts/results.py, or of scripts/table1.py with --method.
+The results must be of these weights: of scripts/paper/results.py, or of scripts/paper/table1.py with --method.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--results", type=Path, help="per-pair CSV of scripts/results.py")
+    parser.add_argument("--results", type=Path, help="per-pair CSV of scripts/paper/results.py")
     parser.add_argument("--method", help="the column of Table 1 that this checkpoint is")
     parser.add_argument("--note", default="", help="anything about the training that a user must know")
     args = parser.parse_args()
@@ -102,7 +102,7 @@ def _results(card: dict) -> list[str]:
     return [
         *lines,
         "",
-        "Measured by `scripts/results.py` or `scripts/table1.py`; whole tables: `docs/results.md`, `docs/table1.md`.",
+        "Measured by `results.py` or `table1.py` of `scripts/paper`; the tables: `docs/results.md`, `docs/table1.md`.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""istn convert and istn info: the published networks' own numbers (scripts/published_fixtures.py) come out of ours."""
+"""istn convert and istn info: the published networks' own numbers (paper/published_fixtures.py) come out of ours."""
 
 import json
 from pathlib import Path

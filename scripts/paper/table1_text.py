@@ -15,17 +15,17 @@ What holds, refined Dice (the tables below have all of it, with deviations):
 9. Brain, the shipped checkpoint with the dense stage: 0.831, above Greedy ([dense.md](dense.md); not in these tables).
 10. True structures registered (SoI) end at 0.913 on hippocampus, 0.853 on brain: what is missing is in the maps.
 
-Written by `python scripts/table1_report.py`; the models are trained by `scripts/experiments.py`, the pairs measured
-by `scripts/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a data set share
-one configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from the affine
-answer. *Id*: images centered. *SoI*: our refinement on the true structure maps, the best case of this optimizer. STN-u
-and STN-s refine on the images (bending weight 0.3, see scripts/results_methods.py). SimpleITK, ANTs (affine, SyN) and
-Greedy (affine, deformable) stand in the refined rows; settings in scripts/peers*.py, chosen on a few develop-val
-pairs. *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what the published code calls ASD:
-ITK's average Hausdorff distance over filled masks. *Folded*: voxels around the structures with a Jacobian determinant
-of 0 or less (ANTs' and Greedy's fields were not read). *undecided*: less than two standard errors. Mean ± standard
-deviation over the pairs, which share scans; *s*: median seconds a pair, one thread of a machine of 2
-cores (AVX2, no GPU) that other jobs kept busy: not a benchmark."""
+Written by `python scripts/paper/table1_report.py`; the models are trained by `scripts/paper/experiments.py`, the pairs
+measured by `scripts/paper/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a
+data set share one configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from
+the affine answer. *Id*: images centered. *SoI*: our refinement on the true structure maps, the best case of this
+optimizer. STN-u and STN-s refine on the images (bending weight 0.3, see scripts/paper/results_methods.py). SimpleITK,
+ANTs (affine, SyN) and Greedy (affine, deformable) stand in the refined rows; settings in scripts/paper/peers*.py,
+chosen on a few develop-val pairs. *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what
+the published code calls ASD: ITK's average Hausdorff distance over filled masks. *Folded*: voxels around the
+structures with a Jacobian determinant of 0 or less (ANTs' and Greedy's fields were not read). *undecided*: less than
+two standard errors. Mean ± standard deviation over the pairs, which share scans; *s*: median seconds a pair, one
+thread of a machine of 2 cores (AVX2, no GPU) that other jobs kept busy: not a benchmark."""
 
 DATASETS = {
     "synth2d": """## synth2d: the paper's toy
@@ -60,7 +60,8 @@ Neuromorphometrics, Inc. (http://Neuromorphometrics.com/) under academic subscri
 
 COMPARISONS = """# Data efficiency and corrupted structures
 
-Written by `python scripts/table1_report.py` from `docs/results_comparisons_pairs.csv` (`scripts/comparisons.py`).
+Written by `python scripts/paper/table1_report.py` from `docs/results_comparisons_pairs.csv`
+(`scripts/paper/comparisons.py`).
 Mean Dice ± standard deviation over the first test pairs of [table1.md](table1.md): 20 of hippocampus, 14 of brain.
 One seed. Brain: Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps). Hippocampus: a coarse grid
 (Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be many models. Few
@@ -80,8 +81,8 @@ are small (all: 12 people of brain, 70 of hippocampus), the steps the same: more
 
 ## Corrupted structures (the paper's closing conjecture)
 
-Hippocampus; only the training labels are spoilt (`scripts/corrupted.py`): *eroded* by a voxel, *shifted* by 3 voxels
-in a random direction for each scan, *missing*: half of the structure in half of the scans.
+Hippocampus; only the training labels are corrupted (`scripts/paper/corrupted.py`): *eroded* by a voxel, *shifted* by
+3 voxels in a random direction for each scan, *missing*: half of the structure in half of the scans.
 
 {corruption}
 

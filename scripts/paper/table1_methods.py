@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import peers
-import peers_deformable
 import torch
-from datasets import DATA, Dataset, Pair, Warp, crop
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.metrics import folded_voxels
 from ISTNRegistrationLib.core.placement import place
@@ -24,6 +21,9 @@ from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.images import read_labels
+
+from paper import peers, peers_deformable
+from paper.datasets import DATA, Dataset, Pair, Warp, crop
 
 ANCHORS = {"brain": "center_of_mass", "hippocampus": "center", "synth2d": "center"}
 NETWORKS = ("stn-u", "stn-s", "istn-e", "istn-i")

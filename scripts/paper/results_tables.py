@@ -1,4 +1,4 @@
-"""docs/results.md from the rows that scripts/results.py has measured."""
+"""docs/results.md from the rows that scripts/paper/results.py has measured."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEASURES = {
 }
 TEXT = """# Results
 
-Written by `python scripts/results.py`; every pair's numbers are in [results_pairs.csv](results_pairs.csv).
+Written by `python scripts/paper/results.py`; every pair's numbers are in [results_pairs.csv](results_pairs.csv).
 
 This page measures the shipped checkpoint `brain`. All four methods on three data sets: [table1.md](table1.md); few
 people and spoilt labels: [comparisons.md](comparisons.md); [figures](figures.md).
@@ -51,7 +51,7 @@ determinant of 0 or less, mean.
 
 The settings of the intensity methods were chosen on `develop-val` (3 scans, 6 pairs): the candidates and their Dice
 are in [peers_validation.csv](peers_validation.csv) (the first three B-splines there started from the first affine), the
-code in `scripts/peers.py`. The best case is our own
+code in `scripts/paper/peers.py`. The best case is our own
 refinement (`theta`) run on the true structure maps, as many iterations, the same grid and control points: what
 ISTN-e would reach if its maps M' and F' were perfect.
 

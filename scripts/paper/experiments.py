@@ -1,8 +1,8 @@
 """Train every model of docs/results.md, one after another or two at a time; what is done is not done again.
 
-    python scripts/experiments.py --list
-    python scripts/experiments.py --only 'hippocampus-*' --jobs 2      into work/runs/NAME/best.h5
-    python scripts/experiments.py --only 'brain-istn-e*'
+    python scripts/paper/experiments.py --list
+    python scripts/paper/experiments.py --only 'hippocampus-*' --jobs 2      into work/runs/NAME/best.h5
+    python scripts/paper/experiments.py --only 'brain-istn-e*'
 
 All methods and subsets of a data set share one configuration (Resources/Configs): method and subjects alone differ.
 A run that was interrupted goes on where its last validation left it.
@@ -22,11 +22,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from paths import DATA, ROOT
 
 # isort: split
-import corrupted
-import subjects
+from paper import corrupted, subjects
 
 CONFIGS = {"synth2d": "synth2d", "hippocampus": "hippocampus", "brain": "brain-quick"}
 COARSE = "hippocampus-coarse"  # many models are compared on it: minutes each, not a quarter of an hour

@@ -2,7 +2,7 @@
 
 Affine: started at the intensities' centers of mass, three resolutions, regular step gradient descent. B-spline: starts
 from that affine, metric over the fixed brain, control-point lattice refined between levels (exactly, by subdivision),
-LBFGSB. ``AFFINE`` and ``BSPLINE`` are the settings that scripts/peers_validation.py chose on develop-val.
+LBFGSB. ``AFFINE`` and ``BSPLINE`` are the settings that scripts/paper/peers_validation.py chose on develop-val.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ SMALL = (  # hippocampus crops and the toy; half the voxels at full resolution t
 
 
 def settings(name: str) -> tuple[AffineSettings, BSplineSettings]:
-    """For a data set of scripts/datasets.py."""
+    """For a data set of scripts/paper/datasets.py."""
     return (AFFINE, BSPLINE) if name == "brain" else SMALL
 
 

@@ -1,7 +1,7 @@
 """Record what the published networks themselves compute, for the test of `istn convert`.
 
     git clone https://github.com/biomedia-mira/istn && git -C istn checkout 6bbf6eb
-    python scripts/published_fixtures.py istn
+    python scripts/paper/published_fixtures.py istn
 
 Writes Testing/Python/data/published.npz. The published code was written for torch 1.1, whose grids align corners and
 whose layers took tensors as sizes: that is put back here.
@@ -17,12 +17,15 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from paths import ROOT
 from torch import nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from paths import ROOT
 
 sys.path.insert(0, str(ROOT / "Testing" / "Python"))
 
-from published_weights import SIZES, images, random_weights  # noqa: E402
+from published_weights import SIZES, images, random_weights
 
 STEP = 3  # every third voxel of maps and warped maps is kept
 SEEDS = (1, 2)

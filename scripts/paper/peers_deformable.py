@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from datasets import Warp
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import to_sitk
+
+from paper.datasets import Warp
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""The candidate settings of scripts/peers.py on develop-val's six ordered pairs, into docs/peers_validation.csv.
+"""The candidate settings of scripts/paper/peers.py on develop-val's six ordered pairs, into docs/peers_validation.csv.
 
-python scripts/peers_validation.py            hours; what the file holds is not run again
+python scripts/paper/peers_validation.py            hours; what the file holds is not run again
 """
 
 from __future__ import annotations
@@ -8,21 +8,25 @@ from __future__ import annotations
 import argparse
 import csv
 import functools
+import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
 # isort: split
 import numpy as np
-import peers
 import SimpleITK as sitk
 from ISTNRegistrationLib.core.metrics import label_dice
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
-from results_methods import ordered_pairs
 from tqdm import tqdm
+
+from paper import peers
+from paper.results_methods import ordered_pairs
 
 
 def validate(output: Path) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import peers
 import torch
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
 from ISTNRegistrationLib.core.config import Channel
@@ -24,6 +23,8 @@ from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
 from paths import DATA
+
+from paper import peers
 
 BRAIN = DATA / "brain"
 IMAGE_BENDING_WEIGHT = 0.3  # develop-val Dice 0.692 at 0.03, 0.715 at 0.3, 0.683 at 3; 150 iterations: 0.712
@@ -70,7 +71,7 @@ def ordered_pairs(split: str) -> list[tuple[Scan, Scan]]:
 
 
 def intensity_methods() -> list[Method]:
-    """The start, and SimpleITK on intensities with the settings chosen on develop-val (scripts/peers_validation.py)."""
+    """The start, and SimpleITK on intensities with the settings chosen on develop-val (peers_validation.py)."""
     affine, bspline = _version(peers.AFFINE), _version(peers.AFFINE, peers.BSPLINE)
     return [
         Method("identity", "1", _centered),

@@ -1,7 +1,7 @@
 """The dense stage on develop-val: Dice, folds, error of the inverse and CPU seconds of each choice, for docs/dense.md.
 
-    python scripts/dense_choices.py                              brain, all 6 pairs
-    python scripts/dense_choices.py --data hippocampus --pairs 50
+    python scripts/paper/dense_choices.py                              brain, all 6 pairs
+    python scripts/paper/dense_choices.py --data hippocampus --pairs 50
 
 Prints a Markdown table. One thread; develop-test is never read.
 """
@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import paths  # noqa: F401
 
 # isort: split
-import datasets
 import numpy as np
 import torch
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
@@ -31,6 +34,8 @@ from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import register_pair
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.data.quality import measure
+
+from paper import datasets
 
 INVERSE_POINTS = 5000
 SEED = 0

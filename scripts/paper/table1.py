@@ -1,10 +1,10 @@
 """Table 1 of the paper on three data sets: run what is missing, pair by pair, into docs/results_DATASET_pairs.csv.
 
-    python scripts/experiments.py                         train the models (hours), into work/runs
-    python scripts/table1.py hippocampus --runs work/runs
-    python scripts/table1.py brain --methods ants greedy  some columns only
+    python scripts/paper/experiments.py                         train the models (hours), into work/runs
+    python scripts/paper/table1.py hippocampus --runs work/runs
+    python scripts/paper/table1.py brain --methods ants greedy  some columns only
 
-ANTs and Greedy are benchmark extras: pip install antspyx picsl-greedy. The tables: scripts/table1_report.py.
+ANTs and Greedy are benchmark extras: pip install antspyx picsl-greedy. The tables: scripts/paper/table1_report.py.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from __future__ import annotations
 import argparse
 import csv
 import os
+import sys
 from pathlib import Path
 
-os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # ANTs and Greedy read it when they are imported
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
 # isort: split
-import datasets  # noqa: E402
-import SimpleITK as sitk  # noqa: E402
-import table1_methods  # noqa: E402
-import torch  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+import SimpleITK as sitk
+import torch
+from tqdm import tqdm
+
+from paper import datasets, table1_methods
 
 SCORES = ["dice", "asd", "hd95", "whole_dice", "whole_asd", "whole_average_hausdorff"]
 COLUMNS = ["method", "version", "fixed", "moving", "stage", *SCORES, "folded", "seconds"]
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, help="only the first so many")
     parser.add_argument("--output", type=Path, help="CSV (default: docs/results_DATASET_pairs.csv)")
     args = parser.parse_args()
+    os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")  # ANTs and Greedy, not yet imported, read it
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     dataset = datasets.datasets()[args.dataset]

@@ -1,27 +1,28 @@
 """Data efficiency and corrupted structures: many models of one kind on the same test pairs.
 
-    python scripts/comparisons.py --runs work/runs         what is missing into docs/results_comparisons_pairs.csv
-    python scripts/table1_report.py                        then the tables
+    python scripts/paper/comparisons.py --runs work/runs         what is missing into docs/results_comparisons_pairs.csv
+    python scripts/paper/table1_report.py                        then the tables
 
-The rows are those of scripts/table1.py with the run's name as method; the first PAIRS pairs of each data set.
+The rows are those of scripts/paper/table1.py with the run's name as method; the first PAIRS pairs of each data set.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
 # isort: split
-import datasets
-import experiments
 import SimpleITK as sitk
-import table1
-import table1_methods
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+
+from paper import datasets, experiments, table1, table1_methods
 
 PAIRS = {"hippocampus": 20, "brain": 14}
 

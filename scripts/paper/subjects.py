@@ -1,9 +1,9 @@
 """Write the subjects' CSV of a data set in ../shared/data for `istn train`: develop-train and develop-val only.
 
-python scripts/subjects.py brain --output work/brain/subjects.csv
-python scripts/subjects.py brain-whole --output work/brain-any/subjects.csv    (all labels, to paint from)
-python scripts/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
-python scripts/subjects.py head --output work/head/subjects.csv            (label maps only: images are painted)
+python scripts/paper/subjects.py brain --output work/brain/subjects.csv
+python scripts/paper/subjects.py brain-whole --output work/brain-any/subjects.csv    (all labels, to paint from)
+python scripts/paper/subjects.py hippocampus --output work/hippocampus/subjects.csv --people 30
+python scripts/paper/subjects.py head --output work/head/subjects.csv            (label maps only: images are painted)
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 import argparse
 import csv
 import random
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import DATA
 

@@ -1,6 +1,6 @@
-"""docs/table1.md and docs/comparisons.md from the pairs that scripts/table1.py and scripts/comparisons.py measured.
+"""docs/table1.md and docs/comparisons.md from the pairs that table1.py and comparisons.py have measured.
 
-python scripts/table1_report.py --runs work/runs       (the runs' cards give steps and training time)
+python scripts/paper/table1_report.py --runs work/runs       (the runs' cards give steps and training time)
 """
 
 from __future__ import annotations
@@ -8,16 +8,18 @@ from __future__ import annotations
 import argparse
 import csv
 import statistics
+import sys
 from collections import defaultdict
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
 # isort: split
-import experiments
-import table1
-import table1_text
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
+
+from paper import experiments, table1, table1_text
 
 COLUMNS = ("id", "stn-u", "stn-s", "istn-e", "istn-i", "soi", "simpleitk", "ants", "greedy")
 TITLES = dict(

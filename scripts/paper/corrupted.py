@@ -1,6 +1,6 @@
 """Spoilt training labels of the hippocampus: does implicit training hold up better (the paper's closing conjecture)?
 
-    python scripts/corrupted.py eroded --output work/eroded        label maps and subjects.csv for `istn train`
+    python scripts/paper/corrupted.py eroded --output work/eroded        label maps and subjects.csv for `istn train`
 
 Only training scans are spoilt; validation and test keep their labels.
 """
@@ -8,16 +8,20 @@ Only training scans are spoilt; validation and test keep their labels.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import paths  # noqa: F401
 
 # isort: split
 import numpy as np
 import SimpleITK as sitk
-import subjects
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_labels, write_image
+
+from paper import subjects
 
 KINDS = ("eroded", "shifted", "missing")
 SHIFT_VOXELS = 3

@@ -1,6 +1,6 @@
 """The choices made on develop-val of ../shared/data/brain, measured again with a checkpoint: docs/choices.md.
 
-    python scripts/choices.py --checkpoint brain
+    python scripts/paper/choices.py --checkpoint brain
 
 Each row changes one thing: how structures are spread over channels (both rows start from the identity, since STNs are
 trained for their channels), the weight of the bending energy, the iterations, and how far active voxels reach.
@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
@@ -26,8 +29,9 @@ from ISTNRegistrationLib.core.placement import place, seen
 from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps
 from ISTNRegistrationLib.core.warp import warp_volume
-from results_methods import Scan, ordered_pairs
 from tqdm import tqdm
+
+from paper.results_methods import Scan, ordered_pairs
 
 COLUMNS = ("Dice affine", "Dice B-spline", "folded voxels", "s affine", "s B-spline")
 
@@ -110,7 +114,8 @@ def _dice(transform, fixed: Scan, moving: Scan) -> float:
 
 def table(rows: list[tuple[str, np.ndarray]]) -> str:
     """The rows as Markdown."""
-    lines = ["# Choices made on develop-val", "", "Written by `scripts/choices.py`: means over the 6 ordered pairs of"]
+    lines = ["# Choices made on develop-val", ""]
+    lines += ["Written by `scripts/paper/choices.py`: means over the 6 ordered pairs of"]
     lines += ["develop-val; Dice over the 15 structures at 1 mm, refined in `theta` mode; folded voxels of the"]
     lines += ["networks' grid; seconds of the two refinements on this machine, side by side in one run.", ""]
     lines += ["| | " + " | ".join(COLUMNS) + " |", "|---|" + "---|" * len(COLUMNS)]

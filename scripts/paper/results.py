@@ -1,8 +1,8 @@
 """Table on real data: every method on every ordered pair of different people of a split of ../shared/data/brain.
 
-    python scripts/results.py                      all methods on develop-test, then docs/results.md
-    python scripts/results.py --methods identity intensity_affine intensity_bspline --threads 1
-    python scripts/results.py --time-only 3        seconds per pair on an idle machine with 2 threads
+    python scripts/paper/results.py                      all methods on develop-test, then docs/results.md
+    python scripts/paper/results.py --methods identity intensity_affine intensity_bspline --threads 1
+    python scripts/paper/results.py --time-only 3        seconds per pair on an idle machine with 2 threads
 
 Every (method, pair) is appended to work/results/<split>.csv as it ends; what is there already is not run again, unless
 the method's settings or the checkpoint have changed. One rule for all: the moving label map is warped with nearest
@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from paths import ROOT
 
 # isort: split
 import numpy as np
-import results_methods
-import results_tables
 import SimpleITK as sitk
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
@@ -28,8 +29,10 @@ from ISTNRegistrationLib.core.metrics import folded_voxels
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.quality import label_scores
-from results_methods import Method, Scan
 from tqdm import tqdm
+
+from paper import results_methods, results_tables
+from paper.results_methods import Method, Scan
 
 LABELS = range(1, 16)
 COLUMNS = ["method", "version", "fixed", "moving", "dice", "asd_mm", "hd95_mm", "union_dice", "union_asd_mm", "folded"]

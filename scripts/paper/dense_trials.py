@@ -1,7 +1,7 @@
 """The dense stage on brains: Dice, folded voxels and seconds after the B-spline, for docs/dense.md.
 
-    python scripts/dense_trials.py [--pairs 6]                  # develop-val, each kind of loss
-    python scripts/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv  # once
+    python scripts/paper/dense_trials.py [--pairs 6]                  # develop-val, each kind of loss
+    python scripts/paper/dense_trials.py --split develop-test --losses auto --csv docs/results_dense_pairs.csv  # once
 
 Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
 """
@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import argparse
 import csv
+import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import paths  # noqa: F401
 
@@ -26,7 +29,8 @@ from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import register_pair
 from ISTNRegistrationLib.data.quality import measure
-from results_methods import ordered_pairs
+
+from paper.results_methods import ordered_pairs
 
 LOSSES = ("maps", "maps+image", "auto")
 
