@@ -139,8 +139,8 @@ def page(survived: list[str], killed: list[str], out: list[str], seed: int) -> s
     """What docs/mutants.md says."""
     tried = len(survived) + len(killed)
     lines = ["# Mutation run", ""]
-    lines += [f"`scripts/release/mutants.py`, seed {seed}: {len(killed)} of {tried} faults killed by the"]
-    lines += ["mirrored tests alone (a fault that makes them hang counts as killed). A small random sample: read the"]
+    lines += [f"Written by `python scripts/release/mutants.py`, seed {seed}: {len(killed)} of {tried} faults killed by"]
+    lines += ["the mirrored tests alone (a fault that makes them hang counts as killed). A small sample: read the"]
     lines += ["rate as rough. Some survivors may be equivalent to the original code.", "", "Survivors:", ""]
     lines += [f"- {told}" for told in survived] or ["- none"]
     return "\n".join([*lines, "", "Not tried: " + (", ".join(out) or "none") + ".", ""])
