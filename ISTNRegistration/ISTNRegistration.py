@@ -11,7 +11,7 @@ import slicer
 def useOwnLibrary() -> None:
     """The library beside this file is the one, also where pip has put another, perhaps older, into Slicer's Python.
 
-    Slicer appends the folders of its modules to the path: what pip installs, without panel and bridge, comes first.
+    Slicer appends the folders of its modules to the path: what pip installs, without the panel, comes first.
     """
     name, folder = "ISTNRegistrationLib", Path(__file__).resolve().parent / "ISTNRegistrationLib"
     if [Path(path).resolve() for path in getattr(sys.modules.get(name), "__path__", ())] == [folder]:
@@ -30,7 +30,7 @@ from ISTNRegistrationLib.app.install import checkInstalled, installMissing, miss
 from ISTNRegistrationLib.app.parameter_link import ParameterLink
 from ISTNRegistrationLib.app.parameter_node import typedParameters
 from ISTNRegistrationLib.app.sampledata import loadSamplePair, registerSampleData, showSamplePair
-from ISTNRegistrationLib.bridge.registration import NodeRequest, SideNodes, registerNodes
+from ISTNRegistrationLib.bridge.registration import register, registerNodes
 from ISTNRegistrationLib.core.device import device_text
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -179,18 +179,9 @@ class ISTNRegistrationLogic(ScriptedLoadableModuleLogic):
         return typedParameters(super().getParameterNode())
 
     def register(self, fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options):
-        """Register two nodes of the scene.
-
-        Args:
-            fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
-            checkpoint, outputs, onProgress: as ``bridge.registration.registerNodes`` and NodeRequest take them.
-            options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best.
-
-        Returns:
-            RegistrationNodes.
-        """
-        sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
-        return self.run(NodeRequest(*sides, checkpoint, options), outputs, onProgress)
+        """``register`` of ``bridge.registration`` (and of ``ISTNRegistrationLib.mrml``), which see."""
+        checkInstalled()
+        return register(fixed, moving, checkpoint, outputs, onProgress, **options)
 
     def run(self, request, outputs=None, onProgress=None, inBackground=None):
         """``registerNodes`` of ``bridge.registration`` in Slicer's scene."""

@@ -55,6 +55,8 @@ RULES = {
     ),
     # the errors cross all layers: the module is where the user sees them
     "ISTNRegistration.py": Rule(STANDARD | {"slicer", "vtk", "qt"} | lib("bridge", "app") | TORCH_FREE),
+    # the stable names for scripts with nodes, in Slicer and headless
+    "mrml.py": Rule(STANDARD | {"slicer"} | lib("bridge", "core.errors")),
     "run.py": Rule(STANDARD),
     # the stable names for scripts: imports nothing heavy until a function needs it
     "api.py": Rule(STANDARD | lib("core.errors"), lib("core", "data") | {"numpy"}),

@@ -156,10 +156,10 @@ def test_the_repository_stays_far_below_what_slicers_index_accepts():
     assert sum(path.stat().st_size for path in files if path.is_file()) < 60e6
 
 
-def test_the_pip_package_holds_every_part_that_needs_no_slicer():
+def test_the_pip_package_holds_every_part_but_the_panel():
     text = read(ROOT / "pyproject.toml")
     packages = re.findall(r'"([\w.]+)"', re.search(r"^packages = \[(.*?)\]", text, re.MULTILINE | re.DOTALL).group(1))
-    parts = {path.parent.name for path in LIBRARY.glob("*/__init__.py")} - {"app", "bridge"}
+    parts = {path.parent.name for path in LIBRARY.glob("*/__init__.py")} - {"app"}
     assert sorted(packages) == sorted(
         ["ISTNRegistrationLib", "ISTNRegistrationLib.Models", *(f"ISTNRegistrationLib.{part}" for part in parts)]
     )
@@ -176,6 +176,7 @@ def test_the_pip_package_declares_what_it_imports():
     text = re.search(r"^dependencies = \[(.*?)\]$", read(ROOT / "pyproject.toml"), re.MULTILINE | re.DOTALL).group(1)
     declared = {re.match(r"[\w-]+", requirement).group() for requirement in re.findall(r'"([^"]+)"', text)}
     optional = {"vtkmodules", "nitransforms"}  # extras: surfaces, .lta and .x5 files
+    assert re.search(r'^mrml = \["slicer-core', read(ROOT / "pyproject.toml"), re.MULTILINE)  # for bridge and mrml.py
     assert imported - sys.stdlib_module_names - {"tomllib", "ISTNRegistrationLib"} - optional <= declared
 
 

@@ -71,6 +71,25 @@ class Computation:
     warped: Volume | None
 
 
+def register(fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options) -> RegistrationNodes:
+    """Register two nodes; what comes out goes into their scene, whole or not at all.
+
+    Args:
+        fixed, moving: volume nodes, or ``SideNodes`` where a mask, structures or landmarks belong to them.
+        checkpoint, outputs, onProgress: as ``registerNodes`` and NodeRequest take them.
+        options: keywords of RegisterOptions: transform, initial, refine, iterations, device, keep_best, ...
+
+    Raises:
+        InputError: anything that cannot be used. RegistrationCancelled: passed on. The scene is as it was.
+    """
+    sides = [side if isinstance(side, SideNodes) else SideNodes(side) for side in (fixed, moving)]
+    scene = getattr(sides[0].image, "GetScene", lambda: None)()
+    if scene is None:
+        who, todo = "Fixed volume", "Load it, or add it to a scene"
+        raise InputError(who, "it is in no scene", "a volume node of a scene", f"{sides[0].image!r:.60}", todo)
+    return registerNodes(scene, NodeRequest(*sides, checkpoint, options), outputs, onProgress)
+
+
 def registerNodes(
     scene, request: NodeRequest, outputs: OutputOptions | None = None, onProgress=None, inBackground=None
 ) -> RegistrationNodes:

@@ -56,7 +56,7 @@ def test_the_table_and_the_report_are_saved(judged, tmp_path, monkeypatch):
 def test_the_script_is_put_on_the_clipboard(judged, monkeypatch):
     monkeypatch.setattr(slicer.util, "showStatusMessage", lambda *args: None)
     judged.ui.copyPythonButton.click()
-    assert "ISTNRegistrationLogic().register(" in qt.QApplication.clipboard().text()
+    assert "nodes = register(" in qt.QApplication.clipboard().text()
 
 
 def test_ticked_nodes_are_brought_along(judged, scene):

@@ -47,6 +47,7 @@ def test_the_installed_command_registers_with_a_shipped_model(site, tmp_path):
 
 
 @pytest.mark.slow
-def test_nothing_of_slicers_side_is_installed(site):
+def test_all_but_the_panel_is_installed(site):
     parts = {path.name for path in (site / "ISTNRegistrationLib").iterdir() if path.is_dir()} - {"__pycache__"}
-    assert parts == {"core", "data", "cli", "Models"}
+    assert parts == {"bridge", "core", "data", "cli", "Models"}
+    assert {path.name for path in (site / "ISTNRegistrationLib").glob("*.py")} == {"__init__.py", "api.py", "mrml.py"}

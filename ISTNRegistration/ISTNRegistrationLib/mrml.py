@@ -1,0 +1,91 @@
+"""ISTNRegistration for scripts with MRML nodes, in Slicer's Python and headless; the names below are kept.
+
+    from ISTNRegistrationLib.mrml import loadVolume, register
+
+    fixed, moving = loadVolume("fixed.nii.gz"), loadVolume("moving.nii.gz")
+    nodes = register(fixed, moving, checkpoint="brain", transform="bspline")
+    moving.SetAndObserveTransformNodeID(nodes.transform.GetID())
+
+Headless: ``pip install ".[mrml]"`` brings slicer-core, Slicer's nodes without its application. Files, arrays and no
+nodes: ``ISTNRegistrationLib.api``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import slicer
+
+from .bridge.outputs import OutputOptions, RegistrationNodes, allOrNothing
+from .bridge.registration import SideNodes, register
+from .core.errors import InputError, RegistrationCancelled
+
+__all__ = [
+    "InputError",
+    "OutputOptions",
+    "RegistrationCancelled",
+    "RegistrationNodes",
+    "SideNodes",
+    "loadLabels",
+    "loadPoints",
+    "loadVolume",
+    "register",
+    "saveNode",
+    "scene",
+]
+REGISTERED_BY_THE_APPLICATION = ("vtkMRMLMarkupsJsonStorageNode", "vtkMRMLMarkupsFiducialStorageNode")
+TODO = "Check the path and the extension"
+
+
+def scene():
+    """Slicer's scene; headless one is made and kept as ``slicer.mrmlScene``, where ``slicer.util`` looks for it."""
+    if getattr(slicer, "mrmlScene", None) is None:
+        slicer.mrmlScene = slicer.vtkMRMLScene()
+        for name in REGISTERED_BY_THE_APPLICATION:
+            slicer.mrmlScene.RegisterNodeClass(getattr(slicer, name)())
+    return slicer.mrmlScene
+
+
+def loadVolume(path):
+    """Scalar volume node of an image file, read by MRML; named after the file.
+
+    Raises:
+        InputError: there is no such file, or MRML cannot read it; the scene is as it was.
+    """
+    return _load("vtkMRMLScalarVolumeNode", path)
+
+
+def loadLabels(path):
+    """As ``loadVolume``, of a label map: for masks, and for structures to measure with."""
+    return _load("vtkMRMLLabelMapVolumeNode", path)
+
+
+def loadPoints(path):
+    """As ``loadVolume``, a point list node of Slicer's ``.mrk.json`` or ``.fcsv``: landmarks."""
+    return _load("vtkMRMLMarkupsFiducialNode", path)
+
+
+def saveNode(node, path) -> None:
+    """Write a node (transform, volume, points, ...) in the format that the extension of ``path`` says.
+
+    Raises:
+        InputError: MRML cannot write it there.
+    """
+    storage = node.CreateDefaultStorageNode()
+    storage.SetFileName(str(path))
+    if not Path(path).parent.is_dir() or not storage.WriteData(node):
+        who, expected = f"Node '{node.GetName()}'", f"a file of {node.GetClassName()} in an existing folder"
+        raise InputError(who, "it cannot be written", expected, str(path), TODO)
+
+
+def _load(className: str, path):
+    who, path = f"File '{Path(path).name}'", Path(path)
+    if not path.is_file():
+        raise InputError(who, "there is no such file", "an existing file", str(path), TODO)
+    with allOrNothing(scene()):
+        node = scene().AddNewNodeByClass(className, scene().GenerateUniqueName(path.name.split(".")[0]))
+        node.AddDefaultStorageNode(str(path))
+        if not node.GetStorageNode().ReadData(node):
+            raise InputError(who, "it cannot be read", f"a file of {className}", str(path), TODO)
+        node.CreateDefaultDisplayNodes()
+    return node
