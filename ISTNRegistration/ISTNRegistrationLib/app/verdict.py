@@ -10,8 +10,9 @@ import re
 import qt
 from slicer.i18n import tr as _
 
+from ..bridge.report import LIGHTS
+
 LIGHT_SIZE = 18
-LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}  # Okabe and Ito's, for color-blind eyes too
 SIGNS = {"green": "\u2713", "yellow": "!", "red": "\u2715"}
 
 

@@ -18,7 +18,7 @@ from .provenance import provenance
 ZOOM = 3  # pixels per voxel of the networks' grid
 HEAT_SHARE = 0.6
 COLUMNS = ("Fixed", "Moving before", "Moving after", "Seen in fixed (F')", "Seen in registered (M')")
-LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}
+LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}  # Okabe and Ito's, for color-blind eyes too
 SIGNS = {"green": "\u2713 Good", "yellow": "! Check", "red": "\u2715 Poor"}  # for those who do not see the color
 EXPLANATION = (
     "Agreement is predicted by the networks from their own maps; Dice, surface distances (ASD, HD95) and landmark "
