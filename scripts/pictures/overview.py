@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 from headless.figure import Sheet, rendered_text
 from headless.sliceview import VIEWS, SliceView
-from ISTNRegistrationLib.bridge.heatmaps import addLegend
+from ISTNRegistrationLib.bridge.heatmaps import smallLegend
 from ISTNRegistrationLib.bridge.volumes import RAS_TO_LPS, segmentationFromVolume
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.transform import SpatialTransform
@@ -167,25 +167,14 @@ def _fusionColumn(scenery: Scenery, views, title: str, stage, transformNode) -> 
 
 
 def _heatColumn(views, title: str, background, heat) -> _Column:
-    legend = compactLegend(heat)
+    legend = smallLegend(heat, "", [views["Red"].node.GetID()])
+    legend.SetVisibility(False)
 
     def show():
         _setLayers(views, background, heat, HEAT_OPACITY)
         legend.SetVisibility(True)
-        legend.SetViewNodeIDs([views["Red"].node.GetID()])
 
     return _Column(title, "structures that the network sees", show, lambda: legend.SetVisibility(False))
-
-
-def compactLegend(heat):
-    """Hidden color legend of a heatmap, small enough for a small view."""
-    legend = addLegend(heat, "")
-    legend.SetSize(0.10, 0.42)
-    legend.SetPosition(0.97, 0.06)
-    legend.GetLabelTextProperty().SetFontSize(15)
-    legend.GetLabelTextProperty().SetBold(True)
-    legend.SetVisibility(False)
-    return legend
 
 
 def _gridColumn(scenery: Scenery, views) -> _Column:

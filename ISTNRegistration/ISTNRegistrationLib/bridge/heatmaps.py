@@ -68,11 +68,11 @@ def heatmapNode(scene, volume: Volume, name: str):
 
 def heatColorNode(scene):
     """The scene's heat color table; made when it is not there yet."""
-    return colorTable(scene, TABLE_NAME, [(*color, 1.0) for color in heatColors()])
+    return colorTable(scene, TABLE_NAME, heatColors())
 
 
 def colorTable(scene, name: str, colors):
-    """The scene's color table of this name; made of ``colors`` (RGBA, 0 to 1) when it is not there yet."""
+    """The scene's color table of this name; made of ``colors`` (N, 3; 0 to 1) when it is not there yet."""
     known = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if known is not None:
         return known
@@ -80,15 +80,19 @@ def colorTable(scene, name: str, colors):
     table.SetTypeToUser()
     table.SetNumberOfColors(len(colors))
     for number, color in enumerate(colors):
-        table.SetColor(number, f"{number / (len(colors) - 1):.2f}", *color)
+        table.SetColor(number, f"{number / (len(colors) - 1):.2f}", *color, 1.0)
     return table
 
 
 def heatColors() -> np.ndarray:
-    """(COLORS, 3) red, green, blue from 0 to 1: the control colors, linearly interpolated."""
-    stops = np.linspace(0, 1, len(CONTROL_COLORS))
-    positions = np.linspace(0, 1, COLORS)
-    return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(CONTROL_COLORS)], axis=-1)
+    """(COLORS, 3) red, green, blue from 0 to 1: through the control colors."""
+    return ramp(CONTROL_COLORS)
+
+
+def ramp(colors) -> np.ndarray:
+    """(COLORS, 3) even steps through some colors (red, green, blue), linearly interpolated."""
+    stops, positions = np.linspace(0, 1, len(colors)), np.linspace(0, 1, COLORS)
+    return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(colors)], axis=-1)
 
 
 def addLegend(heatmap, title: str):

@@ -8,7 +8,7 @@ from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..core.grid import Grid
 from ..core.volume import Volume
-from .heatmaps import CUT, colorTable
+from .heatmaps import CUT, colorTable, ramp
 from .views import addHidden, hide
 from .volumes import RAS_TO_LPS, transformPoints, vtkMatrix
 
@@ -85,7 +85,7 @@ class MovingSurface:
         self._before = _points(start)
         self._after = registeredPoints(nodes, self._before)
         self.node = surfaceNode(scene, self._surface, "ISTN M' on its way", MOVING_COLOR, (), views)
-        self.colors = hide(colorTable(scene, "ISTN distance", _ramp(DISTANCE_COLORS)))
+        self.colors = hide(colorTable(scene, "ISTN distance", ramp(DISTANCE_COLORS)))
         self.furthest = max(1.0, float(np.ceil(self._distances(self._before).max(initial=0.0))))
         display = self.node.GetDisplayNode()
         display.SetAndObserveColorNodeID(self.colors.GetID())
@@ -148,10 +148,3 @@ def _points(surface) -> np.ndarray:
     if not surface.GetNumberOfPoints():
         return np.zeros((0, 3))
     return vtk_to_numpy(surface.GetPoints().GetData()).astype(np.float64)
-
-
-def _ramp(colors, count: int = 256) -> list:
-    """``count`` RGBA steps through some colors."""
-    stops, positions = np.linspace(0, 1, len(colors)), np.linspace(0, 1, count)
-    channels = [np.interp(positions, stops, channel) for channel in np.transpose(colors)]
-    return [(*color, 1.0) for color in np.stack(channels, axis=-1)]
