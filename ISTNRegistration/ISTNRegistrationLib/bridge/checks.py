@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import vtk
 
 from ..core.card import CheckpointCard
 from ..core.checks import ImageFacts, warnings
 from ..core.grid import Grid
-from .volumes import RAS_TO_LPS, numpyMatrix, worldMatrix
+from .volumes import RAS_TO_LPS, ijkToWorld
 
 
 def pairWarnings(fixedNode, movingNode, card: CheckpointCard, initial) -> list[str]:
@@ -30,9 +29,7 @@ def imageFacts(node) -> ImageFacts | None:
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         return None
-    ijkToRas = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(ijkToRas)
-    matrix = RAS_TO_LPS @ worldMatrix(node) @ numpyMatrix(ijkToRas)
+    matrix = RAS_TO_LPS @ ijkToWorld(node)
     if not np.linalg.norm(matrix[:3, :3], axis=0).all():
         return None
     return ImageFacts(Grid.from_matrix(image.GetDimensions(), matrix), image.GetScalarRange()[0])

@@ -172,15 +172,20 @@ def worldMatrix(node) -> np.ndarray:
     return numpyMatrix(toWorld)
 
 
-def _ijkToWorldLps(node, who: str) -> np.ndarray:
-    """Index to LPS mm of a volume node, its parent transforms included."""
+def ijkToWorld(node) -> np.ndarray:
+    """Index to world (RAS, 4 x 4) of a volume node under a linear parent transform, or none."""
     ijkToRas = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(ijkToRas)
+    return worldMatrix(node) @ numpyMatrix(ijkToRas)
+
+
+def _ijkToWorldLps(node, who: str) -> np.ndarray:
+    """Index to LPS mm of a volume node, its parent transforms included."""
     parent = node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         todo = "Harden the transform on a copy of the volume (Transforms module) and use the copy"
         raise InputError(who, "it is under a non-linear transform", "a linear one or none", parent.GetName(), todo)
-    matrix = RAS_TO_LPS @ worldMatrix(node) @ numpyMatrix(ijkToRas)
+    matrix = RAS_TO_LPS @ ijkToWorld(node)
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.isfinite(matrix).all() or lengths.min() == 0:
         raise InputError(who, "its axes are impossible", "finite, non-zero spacing", f"{lengths} mm")
