@@ -7,7 +7,8 @@ import slicer
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from .outputs import allOrNothing, applyTransform
+from .outputs import applyTransform
+from .scene import allOrNothing, nodeIds, nodesSince
 from .volumes import orientedImage, volumeFromNode, volumeFromSegment
 
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
@@ -37,9 +38,9 @@ def _carried(scene, node, transformNode, fixedNode):
     copy.CreateDefaultDisplayNodes()
     if node.GetDisplayNode() is not None:
         copy.GetDisplayNode().CopyContent(node.GetDisplayNode())
-    before = {scene.GetNthNode(k).GetID() for k in range(scene.GetNumberOfNodes())}
+    before = nodeIds(scene)
     applyTransform(scene, copy, transformNode)
-    helpers = [n for k in range(scene.GetNumberOfNodes()) if (n := scene.GetNthNode(k)).GetID() not in before]
+    helpers = nodesSince(scene, before)
     if copy.IsA("vtkMRMLSegmentationNode"):
         _resample(copy, fixedNode)
     else:

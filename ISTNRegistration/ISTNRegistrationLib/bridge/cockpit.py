@@ -16,6 +16,7 @@ from ..core.volume import Volume
 from .compare import Mixture, middleOfStructures, worstPlace
 from .heatmaps import smallLegend
 from .layout import VIEW_3D, VIEWS
+from .scene import nodesOfClass
 from .surfaces import (
     FIXED_COLOR,
     GRID_COLOR,
@@ -28,7 +29,7 @@ from .surfaces import (
 )
 from .transforms import FLIP
 from .views import compositeNodes, removeUnseen, setLayers, sharedCopy, unlinked
-from .volumes import RAS_TO_LPS, numpyMatrix, volumeFromNode, vtkMatrix
+from .volumes import RAS_TO_LPS, ijkToWorld, numpyMatrix, volumeFromNode, vtkMatrix
 
 SLICES, IN_3D = [f"vtkMRMLSliceNode{name}" for name in VIEWS], [f"vtkMRMLViewNode{VIEW_3D}"]  # the view nodes' ids
 VIEW_GROUP = 7209  # any number that no other views have
@@ -224,8 +225,7 @@ class Cockpit:
             camera.ResetClippingRange()
 
     def _cameras(self) -> list:
-        count = self.scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")
-        cameras = (self.scene.GetNthNodeByClass(k, "vtkMRMLCameraNode") for k in range(count))
+        cameras = nodesOfClass(self.scene, "vtkMRMLCameraNode")
         return [camera for camera in cameras if camera.GetLayoutName() == VIEW_3D]
 
     def _sliceNode(self, name: str):
@@ -241,10 +241,8 @@ class Cockpit:
 def _copyAtStart(scene, movingNode, initial):
     """Hidden copy (shared voxels) of the moving volume where the initial alignment puts it in the world."""
     node = sharedCopy(scene, movingNode, "Moving (at the start)")
-    matrix = vtkMatrix(np.eye(4))
-    node.GetIJKToRASMatrix(matrix)
     toFixed = RAS_TO_LPS @ np.linalg.inv(initial) @ RAS_TO_LPS
-    node.SetIJKToRASMatrix(vtkMatrix(toFixed @ numpyMatrix(matrix)))
+    node.SetIJKToRASMatrix(vtkMatrix(toFixed @ ijkToWorld(node)))
     return node
 
 

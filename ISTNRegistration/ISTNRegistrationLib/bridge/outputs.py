@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..core.volume import Volume
 from .heatmaps import differenceNode, heatmapNodes
 from .provenance import setProvenance
 from .reuse import putInFolder, reused
+from .scene import allOrNothing
 from .transforms import (
     gridTransformNode,
     inverseTransformNode,
@@ -166,27 +166,11 @@ def applyTransform(scene, movingNode, transformNode) -> None:
     movingNode.SetAndObserveTransformNodeID(transformNode.GetID())
 
 
-@contextmanager
-def allOrNothing(scene):
-    """Within this block, an exception takes away every node that the block added to the scene."""
-    before = {node.GetID() for node in _nodes(scene)}
-    try:
-        yield
-    except BaseException:
-        for node in reversed([n for n in _nodes(scene) if n.GetID() not in before]):
-            scene.RemoveNode(node)
-        raise
-
-
 def _checkPresent(scene, nodes) -> None:
     for node in nodes:
         if not scene.IsNodePresent(node):
             who, todo = f"Node '{node.GetName()}'", "Register again, and keep the node until the end"
             raise InputError(who, "it was deleted during the registration", "a node of the scene", "none", todo)
-
-
-def _nodes(scene) -> list:
-    return [scene.GetNthNode(k) for k in range(scene.GetNumberOfNodes())]
 
 
 def _moveInto(scene, chosen, nodes: RegistrationNodes) -> None:

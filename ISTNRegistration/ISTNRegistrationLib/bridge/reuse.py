@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import vtk
 
+from .scene import nodesOfClass
 from .views import removeUnseen
 
 ROLE = "ISTNRegistration.helper"
@@ -50,8 +51,7 @@ def putInFolder(scene, nodes, name: str) -> None:
 
 
 def _earlier(scene, pair, role: str):
-    count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-    nodes = (scene.GetNthNodeByClass(k, "vtkMRMLScalarVolumeNode") for k in range(count))
+    nodes = nodesOfClass(scene, "vtkMRMLScalarVolumeNode")
     wanted = [role, *(node.GetID() for node in pair)]
     marks = ((node, [node.GetAttribute(ROLE), *map(node.GetNodeReferenceID, REFERENCES)]) for node in nodes)
     return next((node for node, found in marks if found == wanted), None)

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.transform import SpatialTransform
-from .outputs import allOrNothing
 from .registration import NodeRequest, NodeRunner, SideNodes
+from .scene import allOrNothing
 from .transforms import transformNodeFor
 from .views import browse
 from .volumes import nodeFromVolume, volumeFromNode

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..core.files import write_text
 from ..core.volume import Volume
+from .scene import nodesOfClass
 from .structures import labelsFromSegmentation
 from .volumes import volumeFromNode
 
@@ -197,8 +198,7 @@ def readHistory(path: Path) -> dict[str, list[float]]:
 
 
 def _nodes(scene, className: str) -> list:
-    nodes = (scene.GetNthNodeByClass(k, className) for k in range(scene.GetNumberOfNodesByClass(className)))
-    return [node for node in nodes if not node.GetHideFromEditors()]
+    return [node for node in nodesOfClass(scene, className) if not node.GetHideFromEditors()]
 
 
 def _segmentNames(nodes) -> list[str]:

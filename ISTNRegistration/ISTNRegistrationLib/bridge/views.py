@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import slicer
-import vtk
 
-from .volumes import numpyMatrix, vtkMatrix, worldMatrix
+from .scene import nodesOfClass
+from .volumes import ijkToWorld, vtkMatrix
 
 OWN_VIEWS = "ISTN"  # layout names of the cockpit's views begin with this
 VOLUMES = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
@@ -17,8 +17,7 @@ LINKS = ("LinkedControl", "HotLinkedControl")
 
 def compositeNodes(scene) -> list:
     """The layers of every slice view."""
-    count = scene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")
-    return [scene.GetNthNodeByClass(k, "vtkMRMLSliceCompositeNode") for k in range(count)]
+    return nodesOfClass(scene, "vtkMRMLSliceCompositeNode")
 
 
 def usersViews(scene) -> list:
@@ -174,9 +173,7 @@ def hide(node):
 def sharedCopy(scene, volumeNode, name: str):
     """A hidden volume node with a volume's voxels (not copied) and display, where they lie in the world."""
     node = addHidden(scene, "vtkMRMLScalarVolumeNode", name)
-    ijkToRas = vtk.vtkMatrix4x4()
-    volumeNode.GetIJKToRASMatrix(ijkToRas)
-    node.SetIJKToRASMatrix(vtkMatrix(worldMatrix(volumeNode) @ numpyMatrix(ijkToRas)))
+    node.SetIJKToRASMatrix(vtkMatrix(ijkToWorld(volumeNode)))
     node.SetAndObserveImageData(volumeNode.GetImageData())
     showAs(node, volumeNode)
     return node
