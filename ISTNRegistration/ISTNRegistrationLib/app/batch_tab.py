@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.batch import fileBatch
-from ..bridge.registration import NodeRunner, SideNodes
+from ..bridge.batch import fileBatch, registerPairs
+from ..bridge.registration import SideNodes
 from ..bridge.sequences import SequenceRequest, framesOf, registerSequence
 from ..core.errors import InputError, RegistrationCancelled
 from .background import BackgroundRun
@@ -90,14 +91,17 @@ class BatchTab:
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
             outputs = replace(self._registerTab.outputs(), transformNode=None)
             self.table.fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
-            runner = NodeRunner()
+            # mask and structures belong to one volume
+            requests = [replace(asked, moving=SideNodes(node)) for node in nodes]
+            with self._batch(len(nodes)) as announce:
 
-            def register(index):
-                request = replace(asked, moving=SideNodes(nodes[index]))  # mask and structures belong to one volume
-                made = runner.register(slicer.mrmlScene, request, outputs, inBackground=self._inBackground)
-                return _line(made.outcome)
+                def onRow(index, result):
+                    failed = Line("failed", message=result.message)
+                    self.table.show(index, _line(result.nodes.outcome) if result.nodes else failed)
+                    announce(index + 1)
+                    return not self._stopped
 
-            self._each(range(len(nodes)), register, self.table.show)
+                registerPairs(slicer.mrmlScene, requests, outputs, onRow, self._inBackground)
 
     def onRunSequence(self) -> None:
         """Register every frame of the sequence; its results come together or not at all."""
@@ -121,35 +125,45 @@ class BatchTab:
 
     def _each(self, indices, register, show, failedRow=lambda index: index) -> None:
         """Register one after the other; a failure is shown in its row and does not end the batch."""
-        self._stopped, self._running, indices = False, True, list(indices)
-        self._turn.take(self)
-        try:
+        indices = list(indices)
+        with self._batch(len(indices)) as announce:
             for done, index in enumerate(indices):
+                announce(done)
+                try:
+                    show(index, register(index))
+                except (InputError, MemoryError, RuntimeError) as error:
+                    self.table.show(min(failedRow(index), self.table.lastRow), Line("failed", message=str(error)))
                 if self._stopped:
                     break
-                text = _("Registering {n} of {count}").format(n=done + 1, count=len(indices))
-                self.ui.batchStatusLabel.text = text
-                self._one(index, register, show, failedRow)
+
+    @contextmanager
+    def _batch(self, count: int):
+        """Within this block the batch has its turn; a cancelled registration ends it. Gives what says how far it is."""
+
+        def announce(done):
+            if done < count:
+                self.ui.batchStatusLabel.text = _("Registering {n} of {count}").format(n=done + 1, count=count)
+
+        self._stopped, self._running = False, True
+        self._turn.take(self)
+        try:
+            announce(0)
+            yield announce
+        except RegistrationCancelled:
+            self._stopped = True
         finally:
             self._running = False
             self._turn.giveBack()
         self.ui.batchStatusLabel.text = _("Stopped") if self._stopped else _("Done")
 
-    def _one(self, index, register, show, failedRow) -> None:
+    def _inBackground(self, work):
+        if self._stopped:
+            raise RegistrationCancelled("The batch was stopped")
         self._run = BackgroundRun()
         try:
-            show(index, register(index))
-        except RegistrationCancelled:
-            self._stopped = True
-        except (InputError, MemoryError, RuntimeError) as error:
-            self.table.show(min(failedRow(index), self.table.lastRow), Line("failed", message=str(error)))
+            return self._run.execute(work, lambda _progress: None, handleEvents)
         finally:
             self._run = None
-
-    def _inBackground(self, work):
-        if self._run is None or self._stopped:
-            raise RegistrationCancelled("The batch was stopped")
-        return self._run.execute(work, lambda _progress: None, handleEvents)
 
     def _showRow(self, index: int, row) -> None:
         before, after = row.agreement_before, row.agreement
