@@ -15,7 +15,7 @@ from ..core.options import RegisterOptions, options_from
 from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
-from .structures import labelsOfPair, landmarksOfPair
+from .structures import labelsOfPair, landmarksFromNode
 from .transforms import matrixFromNode
 from .volumes import volumeFromNode, volumeFromStructure
 
@@ -139,7 +139,7 @@ class NodeRunner:
         images = [self._volume(request.fixed.image), volumeFromNode(request.moving.image)]
         masks = [s.mask and volumeFromStructure(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
         labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
-        landmarks = landmarksOfPair(request.fixed.landmarks, request.moving.landmarks) or (None, None)
+        landmarks = [s.landmarks and landmarksFromNode(s.landmarks) for s in sides]
         fixed, moving = (Side(images[k], masks[k], labels[k] if labels else None, landmarks[k]) for k in range(2))
         measured = tuple(sorted(labels[2])) if labels else ()
         return Request(fixed, moving, request.checkpoint, registerOptions(request.options), measured)

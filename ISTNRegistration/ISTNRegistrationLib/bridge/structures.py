@@ -7,6 +7,7 @@ from vtk.util.numpy_support import vtk_to_numpy
 
 from ..core.errors import InputError
 from ..core.grid import Grid
+from ..core.landmarks import Landmarks
 from ..core.volume import Volume
 from .volumes import RAS_TO_LPS, volumeFromNode, volumeFromSegment
 
@@ -72,19 +73,17 @@ def labelsOfPair(nodes, grids) -> tuple[Volume, Volume, dict[int, str]] | None:
     return (*volumes, {number: name for number, name in enumerate(matched[0], start=1)})
 
 
-def landmarksOfPair(fixedNode, movingNode) -> tuple[np.ndarray, np.ndarray] | None:
-    """Points (N, 3), LPS mm, of two point lists, point by point in their order; None unless both are given.
+def landmarksFromNode(node) -> Landmarks:
+    """All control points of a point list with their labels, LPS mm, in the world; NaN for one that is not placed.
 
     Raises:
-        InputError: lists of different length.
+        InputError: no point is placed.
     """
-    if fixedNode is None or movingNode is None:
-        return None
-    fixed, moving = _points(fixedNode), _points(movingNode)
-    if len(fixed) != len(moving):
-        who, got = f"Landmarks '{fixedNode.GetName()}' and '{movingNode.GetName()}'", f"{len(fixed)} and {len(moving)}"
-        raise InputError(who, "they cannot be compared", "the same number of points, in the same order", got)
-    return fixed, moving
+    positions = [_position(node, i) for i in range(node.GetNumberOfControlPoints())]
+    labels = tuple(node.GetNthControlPointLabel(i) for i in range(len(positions)))
+    points = np.reshape(positions, (-1, 3))
+    _toLps(points[np.isfinite(points).all(axis=1)], node)
+    return Landmarks(_toLps(points, node), labels)
 
 
 def _segmentNames(node) -> list[str]:
@@ -105,8 +104,14 @@ def _labels(node, grid: Grid, names: list[str]) -> Volume:
 
 
 def _points(node) -> np.ndarray:
-    positions = [node.GetNthControlPointPositionWorld(i) for i in range(node.GetNumberOfControlPoints())]
-    return _toLps(np.reshape([list(p) for p in positions], (-1, 3)), node)
+    points = np.reshape([_position(node, i) for i in range(node.GetNumberOfControlPoints())], (-1, 3))
+    return _toLps(points[np.isfinite(points).all(axis=1)], node)
+
+
+def _position(node, number: int) -> list[float]:
+    """Of a control point in the world (RAS); a point that was never placed, or cleared, keeps coordinates: NaN."""
+    placed = node.GetNthControlPointPositionStatus(number) == node.PositionDefined
+    return list(node.GetNthControlPointPositionWorld(number)) if placed else [np.nan] * 3
 
 
 def _curve(node) -> np.ndarray:

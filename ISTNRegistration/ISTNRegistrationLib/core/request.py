@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .errors import InputError
+from .landmarks import LandmarkPairs, Landmarks, as_landmarks, pair_landmarks
 from .options import RegisterOptions
 from .volume import Volume
 
@@ -20,13 +19,13 @@ class Side:
         image: the image.
         mask: only where it is above 0 (any grid) the image counts for the registration.
         labels: reference label map, to measure with: whole numbers, in layers (L, [D, ]H, W) where structures overlap.
-        landmarks: reference points (N, n), LPS mm; the n-th belongs to the n-th of the other side.
+        landmarks: ``Landmarks`` (points and labels), or an array (N, n), LPS mm; paired by label, else by order.
     """
 
     image: Volume
     mask: Volume | None = None
     labels: Volume | None = None
-    landmarks: np.ndarray | None = None
+    landmarks: Landmarks | Any = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +46,24 @@ class Request:
     labels: tuple[int, ...] = ()
 
     def both(self, what: str) -> tuple | None:
-        """Labels, masks or landmarks of fixed and moving side; None unless both have them."""
+        """Labels or landmarks of fixed and moving side; None unless both have them."""
         values = tuple(getattr(side, what) for side in (self.fixed, self.moving))
         return None if any(value is None for value in values) else values
+
+    @property
+    def landmarks(self) -> LandmarkPairs | None:
+        """The landmarks that belong together; None unless both sides have some.
+
+        Raises:
+            InputError: they cannot be paired.
+        """
+        both = self.both("landmarks")
+        return both and pair_landmarks(*map(as_landmarks, both))
 
     def check(self) -> None:
         """Raise InputError for options that mean nothing, and reference data that do not belong together."""
         self.options.check()
-        landmarks = self.both("landmarks")
-        if landmarks and landmarks[0].shape != landmarks[1].shape:
-            expected, got = "the same number of points, in order", " and ".join(str(len(p)) for p in landmarks)
-            raise InputError("Landmarks", "they cannot be compared", expected, got)
+        _ = self.landmarks
         for image, labels in ((side.image, side.labels) for side in (self.fixed, self.moving)):
             if labels is not None and labels.grid.ndim != image.grid.ndim:
                 who, todo = f"Labels '{labels.name}'", "Give the label map of this image"

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..core.errors import InputError
 from ..core.grid import apply_matrix
 from ..core.initial import NAMES
+from ..core.landmarks import LandmarkPairs
 from ..core.options import INITIALS
 from ..core.volume import Volume, check_image
 from .files import one_line
@@ -32,7 +33,7 @@ def resolve_initial(initial, fixed: Volume, moving: Volume, landmarks=None):
             path of a transform file.
         fixed: fixed image, 2-D or 3-D.
         moving: moving image of the same dimension.
-        landmarks: fixed and moving points (N, n), LPS mm.
+        landmarks: ``LandmarkPairs``, LPS mm.
 
     Returns:
         A name, or the (n+1, n+1) matrix from fixed to moving points, LPS mm.
@@ -50,7 +51,7 @@ def resolve_initial(initial, fixed: Volume, moving: Volume, landmarks=None):
     return _from_file(Path(initial), fixed.grid.ndim)
 
 
-def landmark_rigid(landmarks, ndim: int) -> np.ndarray:
+def landmark_rigid(landmarks: LandmarkPairs | None, ndim: int) -> np.ndarray:
     """The rigid transform that brings the fixed landmarks nearest to the moving ones (least squares).
 
     Returns:
@@ -60,14 +61,15 @@ def landmark_rigid(landmarks, ndim: int) -> np.ndarray:
         InputError: fewer landmarks than axes, or all of them on a line.
     """
     who, todo = "Initial alignment `landmarks`", "Place more landmarks, or choose another initial alignment"
-    if landmarks is None or len(landmarks[0]) < ndim:
-        got = "none" if landmarks is None else str(len(landmarks[0]))
+    pair = () if landmarks is None else (landmarks.fixed, landmarks.moving)
+    if not pair or len(pair[0]) < ndim:
+        got = str(len(pair[0])) if pair else "none"
         raise InputError(who, "there are too few landmarks", f"{ndim} or more on both images", got, todo)
-    for points in landmarks:
+    for points in pair:
         if np.linalg.matrix_rank(points - points.mean(axis=0), tol=1e-3) < ndim - 1:
             raise InputError(who, "the landmarks lie on a line", "landmarks that fix a rotation", "a line", todo)
     start = sitk.Euler2DTransform() if ndim == 2 else sitk.VersorRigid3DTransform()
-    flat = [np.asarray(points, dtype=float).ravel().tolist() for points in landmarks]
+    flat = [np.asarray(points, dtype=float).ravel().tolist() for points in pair]
     return linear_matrix(sitk.LandmarkBasedTransformInitializer(start, *flat), who)
 
 

@@ -9,11 +9,15 @@ import numpy as np
 
 from ..core.errors import InputError
 from ..core.files import write_text
+from ..core.landmarks import Landmarks
 from .files import read_text
 
 SUFFIXES = (".json", ".fcsv")
 CURVES = ("Curve", "ClosedCurve", "Line")
 LPS_NAMES, RAS_NAMES = ("LPS", "1"), ("RAS", "0")
+NOWHERE = [np.nan] * 3
+LABEL, STATUS, PLACED = 11, 14, "2"  # columns of .fcsv; vtkMRMLMarkupsNode::PositionDefined
+Markup = tuple[str, np.ndarray, tuple[str, ...]]  # type, control points (P, 3) LPS mm, labels
 
 
 def is_markups(path: Path) -> bool:
@@ -29,18 +33,35 @@ def read_markups(path: Path) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
     Raises:
         InputError: no such file, not a markups file, an unknown coordinate system, or nothing in it.
     """
+    placed = [(kind, points[np.isfinite(points).all(axis=1)]) for kind, points, _labels in _read(path)]
+    points = [points for kind, points in placed if kind not in CURVES]
+    curves = tuple(_closed(points) if kind == "ClosedCurve" else points for kind, points in placed if kind in CURVES)
+    if not sum(map(len, points)) and not any(map(len, curves)):
+        raise InputError(f"Markups '{path.name}'", "it is empty", "points or curves", "no control point")
+    return np.concatenate([np.zeros((0, 3)), *points]), curves
+
+
+def read_landmarks(path: Path) -> Landmarks:
+    """All points of point lists with their labels, LPS mm; NaN for a point that was never placed.
+
+    Raises:
+        InputError: as ``read_markups``, or there is no point.
+    """
+    lists = [(points, labels) for kind, points, labels in _read(path) if kind not in CURVES]
+    points = np.concatenate([np.zeros((0, 3)), *(points for points, _labels in lists)])
+    if not np.isfinite(points).all(axis=1).any():
+        raise InputError(f"Markups '{path.name}'", "it is empty", "placed points", "none", "Place control points")
+    return Landmarks(points, tuple(label for _points, labels in lists for label in labels))
+
+
+def _read(path: Path) -> list[Markup]:
     who = f"Markups '{path.name}'"
     text = read_text(path, who, "a markups file")
     try:
-        markups = _fcsv(text) if path.suffix.lower() == ".fcsv" else _json(text)
+        return _fcsv(text) if path.suffix.lower() == ".fcsv" else _json(text)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         todo = "Save the markups again in Slicer (.mrk.json)"
         raise InputError(who, "it cannot be read", "a markups file of Slicer", repr(error), todo) from error
-    points = [points for kind, points in markups if kind not in CURVES]
-    curves = tuple(_closed(points) if kind == "ClosedCurve" else points for kind, points in markups if kind in CURVES)
-    if not sum(map(len, points)) and not curves:
-        raise InputError(who, "it is empty", "points or curves", "no control point")
-    return np.concatenate([np.zeros((0, 3)), *points]), curves
 
 
 def write_markups(path: Path, markups: list[tuple[str, np.ndarray]]) -> None:
@@ -61,20 +82,30 @@ def write_markups(path: Path, markups: list[tuple[str, np.ndarray]]) -> None:
     write_text(path, json.dumps(whole, indent=1), f"Markups '{path}'")
 
 
-def _json(text: str) -> list[tuple[str, np.ndarray]]:
+def _json(text: str) -> list[Markup]:
     found = []
     for markup in json.loads(text)["markups"]:
-        points = [point["position"] for point in markup["controlPoints"] if "position" in point]
-        found.append((markup["type"], _lps(points, str(markup.get("coordinateSystem", "LPS")))))
+        control = markup["controlPoints"]
+        points = [point["position"] if _is_placed(point) else NOWHERE for point in control]
+        labels = tuple(str(point.get("label", "")) for point in control)
+        found.append((markup["type"], _lps(points, str(markup.get("coordinateSystem", "LPS"))), labels))
     return found
 
 
-def _fcsv(text: str) -> list[tuple[str, np.ndarray]]:
-    """Comment lines name the coordinate system; columns are id, x, y, z, ..."""
+def _is_placed(point: dict) -> bool:
+    """A point that was cleared keeps an old position, or an empty one."""
+    return bool(point.get("position")) and point.get("positionStatus", "defined") == "defined"
+
+
+def _fcsv(text: str) -> list[Markup]:
+    """Comment lines name the coordinate system; columns are id, x, y, z, ..., label (11), ..., position status (14)."""
     lines = text.splitlines()
     named = [line.partition("=")[2].strip() for line in lines if line.startswith("# CoordinateSystem")]
     rows = [line.split(",") for line in lines if line.strip() and not line.startswith("#")]
-    return [("Fiducial", _lps([[float(v) for v in row[1:4]] for row in rows], (named or ["RAS"])[0]))]
+    placed = [len(row) <= STATUS or row[STATUS] in ("", PLACED) for row in rows]
+    points = [[float(v) for v in row[1:4]] if there else NOWHERE for row, there in zip(rows, placed, strict=True)]
+    labels = tuple(row[LABEL] if len(row) > LABEL else "" for row in rows)
+    return [("Fiducial", _lps(points, (named or ["RAS"])[0]), labels)]
 
 
 def _lps(points: list, system: str) -> np.ndarray:

@@ -17,11 +17,12 @@ import numpy as np
 
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
+from ..core.landmarks import Landmarks
 from ..core.options import INITIALS, RegisterOptions
 from .files import existing_file, sha256_of
 from .images import read_image, read_labels
 from .lists import listed_path, read_table
-from .markups import read_markups
+from .markups import read_landmarks
 from .run import Request, Side
 
 NEEDED = ("fixed", "moving")
@@ -158,8 +159,9 @@ def _sha256(path: Path, _size: int, _modified: int) -> str:
     return sha256_of(path)
 
 
-def _landmarks(path: Path, ndim: int) -> np.ndarray:
-    return read_markups(path)[0][:, :ndim]
+def _landmarks(path: Path, ndim: int) -> Landmarks:
+    found = read_landmarks(path)
+    return Landmarks(found.points[:, :ndim], found.labels)
 
 
 def _stem(name: str) -> str:

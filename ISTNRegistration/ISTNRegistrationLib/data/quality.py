@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.landmarks import LandmarkPairs
 from ..core.metrics import dice, finite_mean
 from ..core.quality import LabelScore, StageQuality
 from ..core.register import RegistrationResult, Stage
@@ -23,7 +24,7 @@ def measure_stage(stage: Stage, result: RegistrationResult, labels=None, landmar
 
     Args:
         labels: fixed and moving label map, or None.
-        landmarks: fixed and moving points (N, n), LPS mm, or None.
+        landmarks: ``LandmarkPairs``, or None.
         only: which labels; all positive ones of both maps if empty.
     """
     scores = tuple(measure(stage.transform, *labels, only)) if labels else ()
@@ -32,7 +33,7 @@ def measure_stage(stage: Stage, result: RegistrationResult, labels=None, landmar
         stage=stage.name,
         agreement=stage.agreement,
         **{key: finite_mean([getattr(score, key) for score in scores]) for key in SCORES},
-        tre_mm=_landmark_error(stage.transform, *landmarks) if landmarks is not None else math.nan,
+        tre_mm=float(landmark_errors(stage.transform, landmarks).mean()) if landmarks is not None else math.nan,
         folded=stage.folded,
         displacement_mm=float(moved.max()),
         seconds=stage.seconds,
@@ -80,6 +81,6 @@ def label_scores(fixed: np.ndarray, warped: np.ndarray, spacing, labels) -> list
     return scores
 
 
-def _landmark_error(transform: SpatialTransform, fixed: np.ndarray, moving: np.ndarray) -> float:
-    """Mean distance in mm of the mapped fixed points from the moving ones."""
-    return float(np.linalg.norm(transform.map_points(fixed) - moving, axis=1).mean())
+def landmark_errors(transform: SpatialTransform, landmarks: LandmarkPairs) -> np.ndarray:
+    """Distance in mm of each mapped fixed point from its moving one, (N,)."""
+    return np.linalg.norm(transform.map_points(landmarks.fixed) - landmarks.moving, axis=1)

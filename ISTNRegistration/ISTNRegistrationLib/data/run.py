@@ -65,7 +65,7 @@ class Outcome:
     def measure(self, stage: Stage) -> StageQuality:
         """The row of one stage, with the reference labels and landmarks that both sides have."""
         request = self.request
-        return measure_stage(stage, self.result, request.both("labels"), request.both("landmarks"), request.labels)
+        return measure_stage(stage, self.result, request.both("labels"), request.landmarks, request.labels)
 
     @property
     def verdict(self) -> Verdict:
@@ -147,7 +147,7 @@ def _shown(side: Side) -> Volume:
 def _resolved(request: Request, fixed: Volume | FixedImage, moving: Volume) -> RegisterOptions:
     """The options with an initial alignment that the core knows: a name or a matrix."""
     volume = fixed.image.volume if isinstance(fixed, FixedImage) else fixed
-    initial = resolve_initial(request.options.initial, volume, moving, request.both("landmarks"))
+    initial = resolve_initial(request.options.initial, volume, moving, request.landmarks)
     return dataclasses.replace(request.options, initial=initial)
 
 
@@ -156,7 +156,8 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     facts = [ImageFacts(image.grid, float(image.array.min())) for image in (fixed, moving)]
     same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
     read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
-    return (*read, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
+    said = request.landmarks.warnings if request.landmarks else ()
+    return (*read, *said, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
 
 
 def _notes(result: RegistrationResult) -> tuple[str, ...]:

@@ -136,7 +136,8 @@ def _read_markups(path: Path, who: str, _space: str | None) -> Shape:
     try:
         whole = json.loads(text)
         kinds = [markup["type"] for markup in whole["markups"]]
-        control = [(point, _frame(m)) for m in whole["markups"] for point in m["controlPoints"] if "position" in point]
+        control = [(point, _frame(m)) for m in whole["markups"] for point in m["controlPoints"]]
+        control = [(point, frame) for point, frame in control if point.get("position")]
         raw = np.array([point["position"] for point, _ in control], dtype=float).reshape(-1, 3)
     except (KeyError, TypeError, ValueError) as error:
         todo = "Save the markups again in Slicer (.mrk.json)"

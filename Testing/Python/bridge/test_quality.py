@@ -44,9 +44,10 @@ def test_reference_structures_and_landmarks_are_measured_at_every_stage(scene, p
     assert [row.kept for row in made.quality].count(True) == 1
 
 
-def test_unequal_numbers_of_landmarks_are_refused_before_the_run(scene, pair, checkpoint):
+def test_unequal_numbers_of_landmarks_without_a_common_label_are_refused_before_the_run(scene, pair, checkpoint):
     landmarks = points(scene, [[0, 0, 0]]), points(scene, [[0, 0, 0], [1, 1, 1]])
-    with pytest.raises(InputError, match="1 and 2"):
+    landmarks[0].SetNthControlPointLabel(0, "another")
+    with pytest.raises(InputError, match="1 and 2 points"):
         register(scene, pair, checkpoint, QUICK, landmarks=landmarks)
 
 
