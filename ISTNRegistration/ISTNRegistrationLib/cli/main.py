@@ -15,6 +15,7 @@ COMMANDS = {
     "batch": "register every pair of a list",
     "apply": "apply a transform to images, labels, points and surfaces",
     "evaluate": "measure registrations of many pairs with known structures",
+    "init": "look at a folder of images and labels, and propose a configuration",
     "prepare": "prepare the training data of a configuration",
     "synthesize": "make toy pairs with known answers",
     "train": "train a model on your own data",

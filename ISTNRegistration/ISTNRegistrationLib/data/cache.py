@@ -23,14 +23,15 @@ from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.preprocess import anchor_point, intensity_range, network_input
+from .coverage import check_coverage, coverage_lines, covered_shares, filled_share
 from .files import DiskFile, sha256_of, write_atomically
 from .images import read_image
 from .label_maps import read_paintable
 from .report import versions
 from .scans import Scan, Study
-from .structures import structures_on_grid
+from .structures import draw, read_structures
 
-FORMAT = "ISTN training data 1"
+FORMAT = "ISTN training data 2"
 MARGIN_MM = 16.0
 STORED = {"chunks": True, "compression": "gzip", "compression_opts": 1, "shuffle": True}
 FILES = ("image", "labels")
@@ -71,7 +72,8 @@ def prepare(study: Study, config: ModelConfig, path: Path, on_scan: Callable[[],
     ``on_scan`` is called after each scan. Nothing is left of a failed run, and the cache that was there stays.
 
     Raises:
-        InputError: an image or its structures cannot be used, or the cache cannot be written.
+        InputError: an image or its structures cannot be used, the networks' grid misses them, or the cache cannot be
+            written.
     """
     configuration = _configuration(config, study.painted)
     reusable = _unchanged_scans(path, configuration)
@@ -82,6 +84,7 @@ def prepare(study: Study, config: ModelConfig, path: Path, on_scan: Callable[[],
                 old = (path, reusable.get(_files(scan)))
                 _put(file.create_group(f"scans/{scan_key(index)}"), scan, config, old, study.painted)
                 on_scan()
+            check_coverage([channel.name for channel in config.channels], *_coverage(file))
             for split, pairs in (study.pairs or {}).items():
                 file[f"pairs/{split}"] = np.array(pairs, dtype=np.int32)
             file.attrs["format"], file.attrs["configuration"] = FORMAT, configuration
@@ -102,7 +105,17 @@ def summary(path: Path) -> str:
             "; ".join(f"{key} {first[key].shape} {first[key].dtype}" for key in first),
             f"made {file.attrs['created']} with {_listed(json.loads(file.attrs['versions']))}",
         ]
+        names = [channel["name"] for channel in json.loads(file.attrs["configuration"])["channels"]]
+        shares, _ = _coverage(file)
+        sources = [group.attrs["image"] for group in scans.values() if "covered" in group.attrs]
+        lines += coverage_lines(names, shares, [Path(source).name for source in sources]) if len(shares) else []
     return "\n".join(lines)
+
+
+def _coverage(file: h5py.File) -> tuple[np.ndarray, np.ndarray]:
+    """Shares (scans, channels) of the structures in the networks' grid, and (scans,) of the grid in the images."""
+    known = [group.attrs for group in file["scans"].values() if "covered" in group.attrs]
+    return np.array([a["covered"] for a in known]), np.array([a["filled"] for a in known])
 
 
 def _listed(values: dict) -> str:
@@ -151,11 +164,15 @@ def _write_image(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
         raise InputError(
             f"Image '{scan.image}'", "its values cannot be stored", "finite numbers to 65504", "more", todo
         )
-    soi = structures_on_grid(scan.labels, config.channels, grid)[0].clamp(0, 1)
+    structures = read_structures(scan.labels, config.channels, config.ndim)
+    soi = draw(structures, config.channels, grid)[0].clamp(0, 1)
     group.create_dataset("image", data=values.astype(np.float16), **STORED)
     group.create_dataset("soi", data=(soi * 255).round().numpy().astype(np.uint8), **STORED)
     group.attrs.update({"original_size": image.grid.size, "original_spacing_mm": image.grid.spacing})
     group.attrs["intensity_range"] = intensity_range(image, config.normalization)
+    seen = Grid.centered(middle, config.grid.size, config.grid.spacing)
+    group.attrs["covered"] = covered_shares(structures, config.channels, seen)
+    group.attrs["filled"] = filled_share(image.grid, seen)
 
 
 def _unchanged_scans(path: Path, configuration: str) -> dict[tuple[str, str], str]:

@@ -21,15 +21,6 @@ from .markups import is_markups, read_markups
 FILES = {"landmarks": "a markups file with points", "centerline": "a markups file with curves", "image": "an image"}
 
 
-def structures_on_grid(path: Path, channels: tuple[Channel, ...], grid: Grid) -> torch.Tensor:
-    """The structure maps of a file on ``grid`` (LPS mm), (1, C, *grid.shape) float32 in [0, 1].
-
-    Raises:
-        InputError: the file cannot be read, has none of the structures, or does not fit a channel's kind.
-    """
-    return draw(read_structures(path, channels, grid.ndim), channels, grid)
-
-
 def read_structures(path: Path, channels: tuple[Channel, ...], ndim: int) -> Structures:
     """A label map, an image or a markups file (.mrk.json, .fcsv), as the channels need it."""
     path = Path(path)

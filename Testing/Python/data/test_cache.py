@@ -20,7 +20,7 @@ from ISTNRegistrationLib.data.cache import cache_grid, changes, prepare
 from ISTNRegistrationLib.data.images import read_image
 from ISTNRegistrationLib.data.pair_source import CachedPairs
 from ISTNRegistrationLib.data.scans import DataConfig, PublishedConfig, Scan, Study, read_study
-from ISTNRegistrationLib.data.structures import structures_on_grid
+from ISTNRegistrationLib.data.structures import draw, read_structures
 
 STILL = AugmentConfig(0.0, 0.0, 1.0, 0.0, gamma=0.0, noise=0.0, bias=0.0)
 OTHER_MODEL = "the cache was made with another [model], or without [synthesis]"
@@ -102,7 +102,7 @@ def test_a_scan_is_stored_once_as_the_networks_would_see_it(ndim, offset, tmp_pa
         grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
         expected = network_input(image, grid, np.eye(ndim + 1), config.normalization)[0, 0].numpy()
         np.testing.assert_allclose(found["image"].astype(np.float32), expected, atol=1e-3)
-        soi = structures_on_grid(scan.labels, config.channels, grid)[0].numpy()
+        soi = draw(read_structures(scan.labels, config.channels, grid.ndim), config.channels, grid)[0].numpy()
         np.testing.assert_allclose(found["soi"] / 255, soi, atol=0.5 / 255 + 1e-6)
         assert found["image"].dtype == np.float16 and found["soi"].dtype == np.uint8
 

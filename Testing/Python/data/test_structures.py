@@ -10,7 +10,12 @@ from ISTNRegistrationLib.core.soi import Structures, centerlines, gaussians
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import write_image
 from ISTNRegistrationLib.data.markups import read_markups, write_markups
-from ISTNRegistrationLib.data.structures import centroids, draw, structures_on_grid
+from ISTNRegistrationLib.data.structures import centroids, draw, read_structures
+
+
+def structures_on_grid(path, channels, grid):
+    return draw(read_structures(path, channels, grid.ndim), channels, grid)
+
 
 both = pytest.mark.parametrize("ndim", [2, 3])
 
