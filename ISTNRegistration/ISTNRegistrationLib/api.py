@@ -93,7 +93,8 @@ def register(
         checkpoint: shipped name (``brain``, ``hippocampus``), file, or what ``load_checkpoint`` gave.
         on_progress: called every iteration with a Progress (``stage``, ``iteration``, ``loss``, ...); False stops and
             keeps the best so far, raising RegistrationCancelled abandons the run.
-        options: attributes of RegisterOptions: ``transform="bspline"``, ``iterations=20``, ``device="cpu"``, ...
+        options: attributes of RegisterOptions: ``transform="bspline"``, ``iterations=20``, ``device="cpu"``, ...;
+            ``preset="accurate"`` (fast, standard, accurate) for those that are not given.
 
     Returns:
         Outcome: ``.result.transform`` (a SpatialTransform), ``.warped()`` (the moving image on the fixed one's grid),

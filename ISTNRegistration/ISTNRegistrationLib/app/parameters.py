@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -64,7 +66,7 @@ def presetLabels() -> dict[str, str]:
     return {
         "fast": _("Fast: one pass"),
         "standard": _("Standard: 50 iterations"),
-        "accurate": _("Accurate: up to 200 iterations"),
+        "accurate": _("Accurate: dense transform"),
         "own": _("My preset"),
         "other": _("Other settings"),
     }
@@ -84,6 +86,7 @@ def saveOwnPreset(preset: Preset) -> None:
 
 
 def presetName(preset: Preset) -> str:
-    """fast, standard, accurate, own, or other."""
-    known = {**PRESETS, "own": ownPreset()}
-    return next((name for name, value in known.items() if value == preset), "other")
+    """fast, standard, accurate, own (whatever the transform), or other; transform: dense or None."""
+    known = [name for name, value in PRESETS.items() if value == preset]
+    own = dataclasses.replace(preset, transform=None) == ownPreset()
+    return known[0] if known else "own" if own else "other"

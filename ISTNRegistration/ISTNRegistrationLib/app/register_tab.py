@@ -75,7 +75,7 @@ class RegisterTab:
             return
         self.models.select(p.checkpoint)
         self._showTransforms()
-        name = presetName(Preset(p.refine, p.iterations))
+        name = presetName(Preset(p.refine, p.iterations, "dense" if p.transform == "dense" else None))
         self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
         self.ui.initialTransformSelector.enabled = p.initial == "transform"
         missing, busy = self._missing(), self._busy()
@@ -139,6 +139,11 @@ class RegisterTab:
         preset = ownPreset() if name == "own" else PRESETS.get(name)
         if preset is not None:
             self.parameters.refine, self.parameters.iterations = preset.refine, preset.iterations
+            others = [transform for transform in self.models.transforms if transform != "dense"]
+            if preset.transform:
+                self.parameters.transform = preset.transform
+            elif name != "own" and self.parameters.transform == "dense" and others:
+                self.parameters.transform = others[-1]
         self.update()
 
     def onSavePreset(self) -> None:

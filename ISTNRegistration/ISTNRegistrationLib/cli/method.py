@@ -6,7 +6,16 @@ import argparse
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.options import DEVICES, INITIALS, MOST_ITERATIONS, REFINEMENTS, TRANSFORMS, RegisterOptions
+from ..core.options import (
+    DEVICES,
+    INITIALS,
+    MOST_ITERATIONS,
+    PRESETS,
+    REFINEMENTS,
+    TRANSFORMS,
+    RegisterOptions,
+    options_from,
+)
 from .numbers import whole
 
 DEFAULTS = RegisterOptions()
@@ -16,10 +25,12 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     """Everything that ``RegisterOptions`` and the checkpoint decide."""
     initial = f"initial alignment: {', '.join(INITIALS)}, or the file of a linear transform (default: auto)"
     parser.add_argument("--checkpoint", required=True, metavar="NAME_OR_PATH", help="shipped name or .h5 file")
-    parser.add_argument("--transform", choices=TRANSFORMS, default=DEFAULTS.transform, help="default: %(default)s")
+    preset = "fast: one pass; standard: refined; accurate: a dense transform; the options below count more"
+    parser.add_argument("--preset", choices=PRESETS, help=preset)
+    parser.add_argument("--transform", choices=TRANSFORMS, help=f"default: {DEFAULTS.transform}")
     parser.add_argument("--initial", default=DEFAULTS.initial, metavar="NAME_OR_FILE", help=initial)
     refine = "what is optimized for this pair: theta, the network's weights (as published) or none (default: theta)"
-    parser.add_argument("--refine", choices=REFINEMENTS, default=DEFAULTS.refine, help=refine)
+    parser.add_argument("--refine", choices=REFINEMENTS, help=refine)
     count = "maximum iterations per stage; stops early when the loss no longer improves"
     count += f" (default: {DEFAULTS.iterations})"
     parser.add_argument("--iterations", type=whole(0, MOST_ITERATIONS), help=count)
@@ -34,10 +45,12 @@ def register_options(args: argparse.Namespace) -> RegisterOptions:
     Raises:
         InputError: options that contradict each other.
     """
-    if args.refine == "none" and args.iterations:
+    keys = ("preset", "transform", "refine", "iterations", "device", "keep_best")
+    given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
+    initial = args.initial if args.initial in INITIALS else Path(args.initial)
+    options = options_from({**given, "initial": initial})
+    if options.refine == "none" and args.iterations:
         todo = "Leave one of them out"
         got = f"--iterations {args.iterations}"
         raise InputError("--refine none", "nothing is refined", "no --iterations", got, todo)
-    iterations = DEFAULTS.iterations if args.iterations is None else args.iterations
-    initial = args.initial if args.initial in INITIALS else Path(args.initial)
-    return RegisterOptions(args.transform, initial, args.refine, iterations, args.device, args.keep_best)
+    return options

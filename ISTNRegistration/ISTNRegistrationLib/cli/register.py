@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output_heatmaps:
         checkpoint.check_maps("Leave out --output-heatmaps")
     check_distinct(output_files(args, checkpoint), input_files(args))
-    checkpoint.check_transform(args.transform)
+    checkpoint.check_transform(options.transform)
     files = PairFiles(**{key: str(getattr(args, key) or "") for key in INPUTS})
     request = PairReader(Path()).request(files, checkpoint, options)
     with StageBars() as bars:

@@ -67,12 +67,17 @@ class RegisterOptions:
 
 
 def options_from(values: dict) -> RegisterOptions:
-    """Options from keywords.
+    """Options from keywords; with the keyword ``preset`` (of ``PRESETS``) for whatever is not among the others.
 
     Raises:
         InputError: a keyword that is none, or a value that cannot be used.
     """
     names = [field.name for field in dataclasses.fields(RegisterOptions)]
+    values = dict(values)
+    preset = values.pop("preset", None)
+    if preset is not None and preset not in PRESETS:
+        raise InputError("Option 'preset'", "unknown value", "one of " + ", ".join(PRESETS), repr(preset))
+    values = (PRESETS[preset].options if preset else {}) | values
     for key in values:
         if key not in names:
             raise InputError(f"Option '{key}'", "there is no such option", "one of " + ", ".join(names), repr(key))
@@ -83,10 +88,16 @@ def options_from(values: dict) -> RegisterOptions:
 
 @dataclass(frozen=True)
 class Preset:
-    """Refinement and iterations under one name."""
+    """Refinement, iterations and transform under one name; None leaves the transform as it is chosen."""
 
     refine: str
     iterations: int
+    transform: str | None = None
+
+    @property
+    def options(self) -> dict:
+        """Keywords of RegisterOptions."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
 
 
-PRESETS = {"fast": Preset("none", 0), "standard": Preset("theta", 50), "accurate": Preset("theta", 200)}
+PRESETS = {"fast": Preset("none", 0), "standard": Preset("theta", 50), "accurate": Preset("theta", 50, "dense")}

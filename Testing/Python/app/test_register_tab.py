@@ -5,7 +5,7 @@ import pytest
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from harness import pythonqt  # noqa: E402
-from harness.panel import closing_during, on_report, pick_bspline  # noqa: E402
+from harness.panel import asked, closing_during, on_report, pick_bspline  # noqa: E402
 from harness.scene import contents, node_ids  # noqa: E402
 from ISTNRegistrationLib.core.quality import HEADINGS  # noqa: E402
 
@@ -101,3 +101,15 @@ def test_closing_slicer_during_a_run_ends_it_within_two_seconds(ready, way, monk
     before = contents(slicer.mrmlScene)
     assert closing_during(ready, ready.ui.applyButton, way, monkeypatch) < 2
     assert "Cancelled" in ready.ui.statusLabel.text and contents(slicer.mrmlScene) == before
+
+
+def test_accurate_is_dense_and_the_other_presets_leave_it(ready):
+    presets, transforms = ready.ui.presetComboBox, ready.ui.transformComboBox
+    presets.activated.emit(presets.findData("accurate"))
+    wanted = {"transform": "dense", "refine": "theta", "iterations": 50}
+    assert {key: asked(ready)[1][key] for key in wanted} == wanted and presets.currentData == "accurate"
+    presets.activated.emit(presets.findData("fast"))
+    assert asked(ready)[1]["transform"] == "bspline" and presets.currentData == "fast"
+    transforms.activated.emit(transforms.findData("affine"))
+    presets.activated.emit(presets.findData("standard"))
+    assert asked(ready)[1]["transform"] == "affine" and presets.currentData == "standard"

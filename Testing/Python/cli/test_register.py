@@ -134,6 +134,18 @@ def test_the_last_stage_can_be_kept_whatever_it_is_worth(given, tmp_path):
     assert report["options"]["keep_best"] is False and report["kept"] == report["stages"][-1]["name"]
 
 
+def test_a_preset_stands_for_options_and_those_given_count_more(given, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    assert run("register", **given, preset="accurate", **outputs(tmp_path / "a")) == 0
+    fast = {key: value for key, value in given.items() if key != "iterations"}
+    assert run("register", **fast, preset="fast", transform="bspline", **outputs(tmp_path / "b")) == 0
+    first, second = (json.loads((tmp_path / name / "r.json").read_text()) for name in "ab")
+    assert (first["options"]["transform"], first["options"]["iterations"]) == ("dense", 3)
+    assert first["stages"][-1]["name"] == "dense"
+    assert [stage["name"] for stage in second["stages"]] == ["initial", "affine", "bspline"]
+
+
 def test_options_that_contradict_each_other_are_refused(given, tmp_path, capsys):
     assert run("register", **given, refine="none", output_transform=tmp_path / "t.h5") == 2
     assert "--refine none: nothing is refined" in capsys.readouterr().err

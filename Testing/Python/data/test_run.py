@@ -149,8 +149,16 @@ def test_a_label_map_of_another_dimension_is_named(checkpoint):
         ({"iterations": True}, "Option 'iterations'"),
         ({"keep_best": "yes"}, "Option 'keep_best'"),
         ({"refine": "all"}, "one of theta, weights, none"),
+        ({"preset": "best"}, "one of fast, standard, accurate"),
     ],
 )
 def test_options_that_mean_nothing_are_named(options, words):
     with pytest.raises(InputError, match=words):
         options_from(options)
+
+
+def test_a_preset_stands_for_the_options_that_are_not_given():
+    options = options_from({"preset": "accurate", "iterations": 7})
+    assert (options.transform, options.refine, options.iterations) == ("dense", "theta", 7)
+    assert options_from({"preset": "fast", "transform": "bspline"}).transform == "bspline"
+    assert options_from({"preset": "fast"}).refine == "none"
