@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from paper import peers, results_methods, results_tables
+from paper import datasets, measuring, peers, results_tables
 
 
 def row(method, fixed, moving, dice, version="1", seconds=1.0):
@@ -47,7 +47,7 @@ def test_timing_a_method_again_keeps_the_others(tmp_path):
     path = tmp_path / "seconds.csv"
     save(path, [row("identity", "a", "b", 0.5), row("best_affine", "a", "b", 0.5)])
     results_tables.forget(path, {"identity"})
-    assert [kept["method"] for kept in results_tables.read(path)] == ["best_affine"]
+    assert [kept["method"] for kept in measuring.read(path)] == ["best_affine"]
 
 
 def test_subdividing_a_bspline_changes_nothing_but_its_control_points():
@@ -66,8 +66,8 @@ def test_subdividing_a_bspline_changes_nothing_but_its_control_points():
 
 @pytest.mark.shared
 def test_pairs_are_all_ordered_ones_of_different_people():
-    if not results_methods.BRAIN.is_dir():
+    if not (datasets.DATA / "brain").is_dir():
         pytest.skip("needs ../shared/data/brain")
-    pairs = results_methods.ordered_pairs("develop-test")
+    pairs = datasets.datasets()["brain"].pairs("test")
     assert len(pairs) == len(set(pairs)) == 28
-    assert all(fixed.subject != moving.subject for fixed, moving in pairs)
+    assert all(fixed.person != moving.person for fixed, moving in pairs)

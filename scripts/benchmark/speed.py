@@ -31,7 +31,7 @@ from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.register import RegisterOptions, register_pair
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image
-from paper.results_methods import ordered_pairs
+from paper.datasets import datasets
 from tqdm import tqdm
 
 from benchmark import memory, report
@@ -143,7 +143,7 @@ def _tiny() -> tuple[Volume, Volume, Checkpoint]:
 def _brains() -> tuple[Volume, Volume]:
     """Two people of develop-val where the data are, else the bundled pair."""
     if (DATA / "brain" / "splits.csv").is_file():
-        fixed, moving = ordered_pairs("develop-val")[0]
+        fixed, moving = datasets()["brain"].pairs("val")[0]
         return fixed.image, moving.image
     return read_image(SAMPLE / "mni152.nii.gz"), read_image(SAMPLE / "colin27.nii.gz")
 

@@ -31,7 +31,7 @@ from ISTNRegistrationLib.core.register import RegisterOptions, register_maps
 from ISTNRegistrationLib.core.warp import warp_volume
 from tqdm import tqdm
 
-from paper.results_methods import Scan, ordered_pairs
+from paper.datasets import Scan, datasets
 
 COLUMNS = ("Dice affine", "Dice B-spline", "folded voxels", "s affine", "s B-spline")
 
@@ -89,7 +89,7 @@ def reaching(millimetres: float, checkpoint: Checkpoint) -> np.ndarray:
 def measure(checkpoint: Checkpoint, model: ISTN, iterations: int = 50) -> np.ndarray:
     """Means of ``COLUMNS`` over the ordered pairs."""
     options = RegisterOptions("bspline", iterations=iterations)
-    return np.mean([_one(checkpoint, model, options, *pair) for pair in ordered_pairs("develop-val")], axis=0)
+    return np.mean([_one(checkpoint, model, options, *pair) for pair in datasets()["brain"].pairs("val")], axis=0)
 
 
 def _one(checkpoint: Checkpoint, model: ISTN, options: RegisterOptions, fixed: Scan, moving: Scan) -> list[float]:

@@ -22,13 +22,13 @@ import SimpleITK as sitk
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 
-from paper import datasets, experiments, table1, table1_methods
+from paper import datasets, experiments, methods, table1
 
 PAIRS = {"hippocampus": 20, "brain": 14}
 
 
 def compared() -> list[experiments.Experiment]:
-    """Every run of part of the people or with spoilt labels, and what it is compared with."""
+    """Every run of part of the people or with corrupted labels, and what it is compared with."""
     return [e for e in experiments.experiments() if e.dataset in experiments.PEOPLE and e.method != "stn-u"]
 
 
@@ -42,13 +42,13 @@ def main() -> None:
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     for name, count in PAIRS.items():
         dataset = datasets.datasets()[name]
-        methods = []
+        found = []
         for experiment in compared():
             path = args.runs / experiment.name / "best.h5"
             if experiment.dataset.startswith(name) and path.is_file():
-                method = table1_methods.network(experiment.method, load_checkpoint(path))
-                methods.append(dataclasses.replace(method, key=experiment.name))
-        table1.run(dataset, methods, dataset.pairs("test")[:count], args.output)
+                method = methods.network(experiment.method, load_checkpoint(path))
+                found.append(dataclasses.replace(method, key=experiment.name))
+        table1.run(dataset, found, dataset.pairs("test")[:count], args.output)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from ISTNRegistrationLib.core.grid import Grid
-from ISTNRegistrationLib.core.metrics import dice
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
-from ISTNRegistrationLib.data.surface import surface_distance
+from ISTNRegistrationLib.data.quality import label_scores
 from paths import DATA
 
 HIPPOCAMPUS_PAIRS = 50
@@ -41,11 +40,26 @@ class Scan:
         """The image."""
         return read_image(self.image_file)
 
+    @property
+    def file(self) -> str:
+        """The image's name among all of its data set."""
+        return self.image_file.name
+
+    @functools.cached_property
+    def labels(self) -> Volume:
+        """Label map, or the toy's grey image of its structure."""
+        return read_labels(self.structures_file)
+
     @functools.cached_property
     def structures(self) -> Volume:
-        """Label map around its structures, or the toy's grey image of its structure."""
-        volume = read_labels(self.structures_file)
-        return volume if volume.grid.ndim == 2 else around_structures(volume)
+        """The part of ``labels`` around its structures; the toy's image is whole."""
+        return self.labels if self.labels.grid.ndim == 2 else around_structures(self.labels)
+
+    @functools.cached_property
+    def mask(self) -> Volume | None:
+        """Of the brain; None where a data set has no masks."""
+        path = self.image_file.parent.parent / "masks" / self.file
+        return read_labels(path) if path.is_file() else None
 
 
 def around_structures(labels: Volume) -> Volume:
@@ -89,16 +103,16 @@ def score(dataset: Dataset, pair: Pair, warp: Warp) -> dict[str, float]:
     there, spacing = fixed.structures.array, fixed.structures.grid.spacing
     here = warp(moving.structures, dataset.order)
     masks = list(zip(dataset.masks(there, there), dataset.masks(here, there), strict=True))
-    surfaces = [surface_distance(*both, spacing) for both in masks]
-    overlaps = [dice(*both) for both in masks]
-    return {
-        "dice": np.nanmean(overlaps[:-1]),
-        "asd": np.nanmean([s.average for s in surfaces[:-1]]),
-        "hd95": np.nanmean([s.hd95 for s in surfaces[:-1]]),
-        "whole_dice": overlaps[-1],
-        "whole_asd": surfaces[-1].average,
+    *each, whole = (label_scores(*both, spacing, [True])[0] for both in masks)
+    values = {
+        "dice": np.nanmean([one.dice for one in each]),
+        "asd": np.nanmean([one.asd_mm for one in each]),
+        "hd95": np.nanmean([one.hd95_mm for one in each]),
+        "whole_dice": whole.dice,
+        "whole_asd": whole.asd_mm,
         "whole_average_hausdorff": average_hausdorff(*masks[-1], spacing),
     }
+    return {key: round(float(value), 5) for key, value in values.items()}
 
 
 def average_hausdorff(first: np.ndarray, second: np.ndarray, spacing) -> float:

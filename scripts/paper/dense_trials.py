@@ -30,7 +30,7 @@ from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import register_pair
 from ISTNRegistrationLib.data.quality import measure
 
-from paper.results_methods import ordered_pairs
+from paper.datasets import datasets
 
 LOSSES = ("maps", "maps+image", "auto")
 
@@ -45,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[tuple] = []
-    for fixed, moving in ordered_pairs(args.split)[: args.pairs]:
+    for fixed, moving in datasets()["brain"].pairs(args.split.removeprefix("develop-"))[: args.pairs]:
         for name, numbers in trial(fixed, moving, args.losses).items():
             rows.append((fixed.image.name, moving.image.name, name, *numbers))
         if args.csv:

@@ -26,12 +26,12 @@ from ISTNRegistrationLib.core.warp import warp_volume
 from tqdm import tqdm
 
 from paper import peers
-from paper.results_methods import ordered_pairs
+from paper.datasets import datasets
 
 
 def validate(output: Path) -> None:
     """Mean Dice over the 15 structures of every candidate on develop-val's ordered pairs; adds the missing rows."""
-    pairs = ordered_pairs("develop-val")
+    pairs = datasets()["brain"].pairs("val")
     tries = [(s, functools.partial(peers.register_affine, settings=s)) for s in peers.AFFINE_CANDIDATES]
     tries += [(s, functools.partial(_from_affine, s)) for s in peers.BSPLINE_CANDIDATES]
     done = output.read_text(encoding="utf-8") if output.is_file() else ""

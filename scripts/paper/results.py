@@ -12,7 +12,6 @@ neighbor to the fixed image's 1 mm grid by the same code.
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 from pathlib import Path
 
@@ -21,22 +20,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from paths import ROOT
 
 # isort: split
-import numpy as np
 import SimpleITK as sitk
 import torch
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.metrics import folded_voxels
-from ISTNRegistrationLib.core.transform import SpatialTransform
-from ISTNRegistrationLib.core.warp import warp_volume
-from ISTNRegistrationLib.data.quality import label_scores
-from tqdm import tqdm
 
-from paper import results_methods, results_tables
-from paper.results_methods import Method, Scan
+from paper import datasets, methods, results_tables
+from paper.measuring import Method, Step, run
 
-LABELS = range(1, 16)
-COLUMNS = ["method", "version", "fixed", "moving", "dice", "asd_mm", "hd95_mm", "union_dice", "union_asd_mm", "folded"]
-COLUMNS += ["seconds", "threads"]
+COLUMNS = ["dice", "asd_mm", "hd95_mm", "union_dice", "union_asd_mm", "folded", "seconds", "threads"]
+NAMES = {"dice": "dice", "asd_mm": "asd", "hd95_mm": "hd95", "union_dice": "whole_dice", "union_asd_mm": "whole_asd"}
 
 
 def main() -> None:
@@ -44,62 +37,44 @@ def main() -> None:
     args = _arguments()
     torch.set_num_threads(args.threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(args.threads)
-    methods = _methods(args)
-    pairs = results_methods.ordered_pairs(args.split)
+    found = _methods(args)
+    pairs = datasets.datasets()["brain"].pairs(args.split.removeprefix("develop-"))
     if args.time_only:
         path = args.work / f"{args.split}_seconds.csv"
-        results_tables.forget(path, {method.key for method in methods})
-        run_all(methods, pairs[: args.time_only], args.threads, path, measure=False)
+        results_tables.forget(path, {method.key for method in found})
+        run_all(found, pairs[: args.time_only], args.threads, path, measured=False)
     else:
-        run_all(methods, pairs, args.threads, args.work / f"{args.split}.csv")
+        run_all(found, pairs, args.threads, args.work / f"{args.split}.csv")
     if args.split == "develop-test":
         results_tables.write(args.docs, args.work, args.split)
 
 
-def run_all(methods: list[Method], pairs, threads: int, path: Path, measure: bool = True) -> None:
-    """Append a row per (method, pair) that ``path`` does not hold yet."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    done = {(row["method"], row["version"], row["fixed"], row["moving"]) for row in results_tables.read(path)}
-    todo = [(fixed, moving, method) for fixed, moving in pairs for method in methods]
-    todo = [t for t in todo if (t[2].key, t[2].version, t[0].file, t[1].file) not in done]
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if file.tell() == 0:
-            writer.writeheader()
-        for fixed, moving, method in tqdm(todo, desc=path.name, unit="registration"):
-            transform, seconds = method.run(fixed, moving)
-            row = {"method": method.key, "version": method.version, "fixed": fixed.file, "moving": moving.file}
-            row |= evaluate(transform, fixed, moving) if measure else {}
-            writer.writerow(row | {"seconds": round(seconds, 3), "threads": threads})
-            file.flush()
+def run_all(found: list[Method], pairs: list, threads: int, path: Path, measured: bool = True) -> None:
+    """Append a row per (method, pair) that ``path`` does not hold yet; ``measured``: scores, too."""
+
+    def measure(pair: datasets.Pair, step: Step) -> dict[str, float]:
+        return {"threads": threads} | (evaluate(pair, step) if measured else {})
+
+    run(found, pairs, path, COLUMNS, measure)
 
 
-def evaluate(transform: SpatialTransform, fixed: Scan, moving: Scan) -> dict[str, float]:
-    """Overlap and surface distances on the fixed image's grid: means over the 15 structures, and of their union."""
-    grid = fixed.labels.grid
-    warped = warp_volume(moving.labels, transform, grid, order="nearest").array
-    there = fixed.labels.array
-    scores = label_scores(there, warped, grid.spacing, LABELS)
-    (union,) = label_scores(there > 0, warped > 0, grid.spacing, [True])
-    values = {
-        "dice": np.mean([score.dice for score in scores]),
-        "asd_mm": np.mean([score.asd_mm for score in scores]),
-        "hd95_mm": np.mean([score.hd95_mm for score in scores]),
-        "union_dice": union.dice,
-        "union_asd_mm": union.asd_mm,
-        "folded": folded_voxels(transform, grid),
-    }
-    return {key: round(float(value), 5) for key, value in values.items()}
+def evaluate(pair: datasets.Pair, step: Step) -> dict[str, float]:
+    """Overlap and surface distances, means over the 15 structures and of their union; folds in the whole image."""
+    scores = datasets.score(datasets.datasets()["brain"], pair, step.warp)
+    folded = float(folded_voxels(step.transform, pair[0].labels.grid))
+    return {name: scores[key] for name, key in NAMES.items()} | {"folded": folded}
 
 
 def _methods(args) -> list[Method]:
-    methods = results_methods.intensity_methods()
-    if not args.methods or not set(args.methods) <= {method.key for method in methods}:
-        methods += results_methods.network_methods(load_checkpoint(args.checkpoint))
-    unknown = set(args.methods or []) - {method.key for method in methods}
+    """The checkpoint is read only where a method needs it."""
+    brain = datasets.datasets()["brain"]
+    found = methods.rows(brain)
+    if not args.methods or not set(args.methods) <= {method.key for method in found}:
+        found = methods.rows(brain, load_checkpoint(args.checkpoint))
+    unknown = set(args.methods or []) - {method.key for method in found}
     if unknown:
-        raise SystemExit(f"unknown methods {sorted(unknown)}; there are {[method.key for method in methods]}")
-    return [method for method in methods if not args.methods or method.key in args.methods]
+        raise SystemExit(f"unknown methods {sorted(unknown)}; there are {[method.key for method in found]}")
+    return [method for method in found if not args.methods or method.key in args.methods]
 
 
 def _arguments() -> argparse.Namespace:

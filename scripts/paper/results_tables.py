@@ -6,6 +6,8 @@ import csv
 import statistics
 from pathlib import Path
 
+from paper.measuring import gains, markdown, read, spread
+
 NAMES = {
     "identity": "identity after centering",
     "intensity_affine": "intensity affine (SimpleITK)",
@@ -60,14 +62,6 @@ MRI scans originate from the OASIS project; labels provided by Neuromorphometric
 """
 
 
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; none if there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def latest(path: Path) -> dict[str, dict[tuple[str, str], dict[str, str]]]:
     """Per method, per (fixed, moving): the last row, of the method's last version."""
     rows = read(path)
@@ -107,29 +101,21 @@ def write(docs: Path, work: Path, split: str) -> None:
 
 def _write_rows(path: Path, rows, columns: list[str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _table(table, idle) -> str:
-    heads = ["method", "n"] + [head for head, _ in MEASURES.values()] + ["folded", "s per pair"]
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    for key, name in NAMES.items():
-        if key not in table:
-            continue
+    heads = ["method", "n", *(head for head, _ in MEASURES.values()), "folded", "s per pair"]
+    lines = []
+    for key in filter(table.get, NAMES):
         rows = list(table[key].values())
-        cells = [name, str(len(rows))] + [_spread(rows, column, digits) for column, (_, digits) in MEASURES.items()]
-        seconds = [float(row["seconds"]) for row in idle.get(key, table[key]).values()]
-        cells += [f"{statistics.mean(float(row['folded']) for row in rows):.0f}", f"{statistics.median(seconds):.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _spread(rows, column: str, digits: int) -> str:
-    values = [float(row[column]) for row in rows]
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
+        numbers = [spread(rows, column, digits) for column, (_, digits) in MEASURES.items()]
+        seconds = statistics.median(float(row["seconds"]) for row in idle.get(key, table[key]).values())
+        folded = statistics.mean(float(row["folded"]) for row in rows)
+        lines.append([NAMES[key], str(len(rows)), *numbers, f"{folded:.0f}", f"{seconds:.2f}"])
+    return markdown(heads, lines)
 
 
 def _seconds_note(idle) -> str:
@@ -148,14 +134,13 @@ def _differences(table) -> str:
     lines = []
     for transform, word in (("affine", "affine"), ("bspline", "B-spline")):
         ours, peer = table.get(f"istn_{transform}_theta", {}), table.get(f"intensity_{transform}", {})
-        common = sorted(set(ours) & set(peer))
-        if len(common) < 2:
+        found = gains(ours, peer)
+        if len(found) < 2:
             continue
-        gains = [float(ours[pair]["dice"]) - float(peer[pair]["dice"]) for pair in common]
-        better, mean, deviation = sum(g > 0 for g in gains), statistics.mean(gains), statistics.stdev(gains)
+        better, mean, deviation = sum(g > 0 for g in found), statistics.mean(found), statistics.stdev(found)
         lines.append(
             f"- {word}: ISTN-e refined (`theta`) minus intensity, Dice {mean:+.3f} ± {deviation:.3f} "
-            f"(better in {better} of {len(common)} pairs)."
+            f"(better in {better} of {len(found)} pairs)."
         )
     heading = "Paired differences (the pairs share scans, so they are not independent):\n\n"
     return heading + "\n".join(lines) if lines else ""

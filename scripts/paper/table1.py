@@ -10,7 +10,6 @@ ANTs and Greedy are benchmark extras: pip install antspyx picsl-greedy. The tabl
 from __future__ import annotations
 
 import argparse
-import csv
 import os
 import sys
 from pathlib import Path
@@ -22,45 +21,22 @@ from paths import ROOT
 # isort: split
 import SimpleITK as sitk
 import torch
-from tqdm import tqdm
+from ISTNRegistrationLib.core.metrics import folded_voxels
 
-from paper import datasets, table1_methods
+from paper import datasets, measuring, methods
 
 SCORES = ["dice", "asd", "hd95", "whole_dice", "whole_asd", "whole_average_hausdorff"]
-COLUMNS = ["method", "version", "fixed", "moving", "stage", *SCORES, "folded", "seconds"]
+COLUMNS = ["stage", *SCORES, "folded", "seconds"]
 
 
-def run(dataset: datasets.Dataset, methods: list, pairs: list, path: Path) -> None:
-    """Append the rows of every (pair, method) that ``path`` does not hold; one pair is written as a whole."""
-    done = {(row["method"], row["version"], row["fixed"], row["moving"]) for row in read(path)}
-    todo = [(pair, method) for method in methods for pair in pairs]
-    todo = [(p, m) for p, m in todo if (m.key, m.version, *names(p)) not in done]
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        if file.tell() == 0:
-            writer.writeheader()
-        for pair, method in tqdm(todo, desc=dataset.name, unit="registration"):
-            rows = []
-            for step in method.run(pair):
-                scores = datasets.score(dataset, pair, step.warp)
-                row = dict(zip(COLUMNS[:5], (method.key, method.version, *names(pair), step.stage), strict=True))
-                row |= {key: round(float(value), 5) for key, value in scores.items()}
-                rows.append(row | {"folded": step.folded, "seconds": round(step.seconds, 3)})
-            writer.writerows(rows)
-            file.flush()
+def run(dataset: datasets.Dataset, found: list[measuring.Method], pairs: list, path: Path) -> None:
+    """Append the rows of every (method, pair) that ``path`` does not hold."""
 
+    def measure(pair: datasets.Pair, step: measuring.Step) -> dict:
+        folded = folded_voxels(step.transform, pair[0].structures.grid) if step.transform else None
+        return {"stage": step.stage, **datasets.score(dataset, pair, step.warp), "folded": folded}
 
-def names(pair: datasets.Pair) -> tuple[str, str]:
-    """File names of the fixed and the moving image."""
-    return pair[0].image_file.name, pair[1].image_file.name
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file; none if there is no file."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    measuring.run(found, pairs, path, COLUMNS, measure)
 
 
 def main() -> None:
@@ -77,10 +53,9 @@ def main() -> None:
     torch.set_num_threads(1)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     dataset = datasets.datasets()[args.dataset]
-    methods = table1_methods.methods(dataset, args.runs)
-    methods = [m for m in methods if not args.methods or m.key in args.methods]
+    found = [m for m in methods.columns(dataset, args.runs) if not args.methods or m.key in args.methods]
     output = args.output or ROOT / "docs" / f"results_{args.dataset}_pairs.csv"
-    run(dataset, methods, dataset.pairs(args.split)[: args.pairs], output)
+    run(dataset, found, dataset.pairs(args.split)[: args.pairs], output)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from paths import ROOT
 # isort: split
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 
-from paper import experiments, table1, table1_text
+from paper import experiments, table1_text
+from paper.measuring import gains, markdown, read, spread
 
 COLUMNS = ("id", "stn-u", "stn-s", "istn-e", "istn-i", "soi", "simpleitk", "ants", "greedy")
 TITLES = dict(
@@ -38,7 +39,7 @@ Scores = dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]]  # (method
 def load(path: Path) -> Scores:
     """Rows by method and stage; a later row of a pair replaces an earlier one."""
     found = defaultdict(dict)
-    for row in table1.read(path):
+    for row in read(path):
         found[row["method"], row["stage"]][row["fixed"], row["moving"]] = row
     return found
 
@@ -53,21 +54,6 @@ def cell(scores: Scores, method: str, row: tuple[str, str]) -> dict[tuple[str, s
     return next((scores[method, stage] for stage in stages if (method, stage) in scores), {})
 
 
-def spread(rows: dict, column: str, digits: int = 3) -> str:
-    """Mean ± standard deviation over the pairs; a dash if there are none."""
-    values = [float(row[column]) for row in rows.values() if row[column] not in ("", "nan")]
-    if not values:
-        return "-"
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
-
-
-def markdown(heads: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
-
-
 def paper_table(scores: Scores, column: str) -> str:
     """Rows and columns of the paper's Table 1: means over the pairs that all four networks have; (n) where fewer."""
     rows = []
@@ -76,7 +62,7 @@ def paper_table(scores: Scores, column: str) -> str:
         values = []
         for method in COLUMNS:
             pairs = {key: value for key, value in cell(scores, method, row).items() if key in common}
-            mean = spread(pairs, column).split(" ")[0]
+            mean = spread(pairs.values(), column).split(" ")[0]
             values.append(mean if len(pairs) in (0, len(common)) else f"{mean} ({len(pairs)})")
         rows.append([f"{' '.join(row)}, {len(common)} pairs", *values])
     return markdown(["", *TITLES.values()], rows)
@@ -93,8 +79,8 @@ def whole_table(scores: Scores) -> str:
                 continue
             seconds = statistics.median(float(r["seconds"]) for r in pairs.values())
             name = TITLES[method] + ("" if method == "id" else ", " + " ".join(row if method in NETWORKS else row[:1]))
-            numbers = [spread(pairs, column, digits) for column, digits in columns.items()]
-            folded = spread(pairs, "folded", 0).split(" ")[0]
+            numbers = [spread(pairs.values(), column, digits) for column, digits in columns.items()]
+            folded = spread(pairs.values(), "folded", 0).split(" ")[0]
             rows.append([name, str(len(pairs)), *numbers, folded, f"{seconds:.2f}"])
     heads = ["Dice", "ASD", "HD95", "whole: Dice", "ASD", "average Hausdorff"]
     return markdown(["method", "n", *heads, "folded", "s"], rows)
@@ -102,12 +88,11 @@ def whole_table(scores: Scores) -> str:
 
 def difference(first: dict, second: dict, column: str = "dice") -> tuple[float, float, str] | None:
     """Paired mean difference, its standard error, and the sentence about them."""
-    common = sorted(set(first) & set(second))
-    if len(common) < 2:
+    found = gains(first, second, column)
+    if len(found) < 2:
         return None
-    gains = [float(first[pair][column]) - float(second[pair][column]) for pair in common]
-    mean, error = statistics.mean(gains), statistics.stdev(gains) / len(gains) ** 0.5
-    return mean, error, f"{mean:+.3f} ± {error:.3f} ({sum(g > 0 for g in gains)} of {len(common)} pairs)"
+    mean, error = statistics.mean(found), statistics.stdev(found) / len(found) ** 0.5
+    return mean, error, f"{mean:+.3f} ± {error:.3f} ({sum(g > 0 for g in found)} of {len(found)} pairs)"
 
 
 def findings(scores: Scores) -> str:
@@ -179,7 +164,7 @@ def efficiency_table(scores: Scores) -> str:
         for method in ("stn-s", "istn-e"):
             for people in (*counts, 0):
                 name = experiments.Experiment(dataset, method, people).name
-                numbers = [spread(scores.get((name, stages[0]), {}), "dice") for stages in ROWS.values()]
+                numbers = [spread(scores.get((name, stages[0]), {}).values(), "dice") for stages in ROWS.values()]
                 if any(number != "-" for number in numbers):
                     rows.append([dataset, TITLES[method], str(people or "all"), *numbers])
     return markdown(["data", "method", "people", *(" ".join(row) for row in ROWS)], rows)
@@ -206,7 +191,7 @@ def corruption_table(scores: Scores) -> str:
     for kind in ("", *experiments.corrupted.KINDS):
         for method in ("istn-e", "istn-i"):
             name = experiments.Experiment(experiments.COARSE, method, 0, kind).name
-            numbers = [spread(scores.get((name, stages[0]), {}), "dice") for stages in ROWS.values()]
+            numbers = [spread(scores.get((name, stages[0]), {}).values(), "dice") for stages in ROWS.values()]
             if any(number != "-" for number in numbers):
                 rows.append([kind or "clean", TITLES[method], *numbers])
     return markdown(["training labels", "method", *(" ".join(row) for row in ROWS)], rows)

@@ -19,7 +19,7 @@ Written by `python scripts/paper/table1_report.py`; the models are trained by `s
 measured by `scripts/paper/table1.py` (per-pair numbers: `docs/results_*_pairs.csv`). One seed. All four methods of a
 data set share one configuration file, budget and refinement (`theta`, 50 iterations a stage); a B-spline starts from
 the affine answer. *Id*: images centered. *SoI*: our refinement on the true structure maps, the best case of this
-optimizer. STN-u and STN-s refine on the images (bending weight 0.3, see scripts/paper/results_methods.py). SimpleITK,
+optimizer. STN-u and STN-s refine on the images (bending weight 0.3, see scripts/paper/methods.py). SimpleITK,
 ANTs (affine, SyN) and Greedy (affine, deformable) stand in the refined rows; settings in scripts/paper/peers*.py,
 chosen on a few develop-val pairs. *ASD* is the true symmetric average surface distance. *Average Hausdorff* is what
 the published code calls ASD: ITK's average Hausdorff distance over filled masks. *Folded*: voxels around the

@@ -32,7 +32,7 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.structures import draw
 from ISTNRegistrationLib.data.synthetic import synthetic_pair
-from paper import datasets, table1_methods
+from paper import datasets, methods
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -48,12 +48,12 @@ def figure1(runs: Path):
     figure, axes = plt.subplots(len(pairs), 4, figsize=(9.2, 7.2))
     titles = ("initial", "SimpleITK affine", "refined on images (STN-u)", "ISTN-e refined")
     for row, pair in zip(axes, pairs, strict=True):
-        start = SpatialTransform(table1_methods.start(dataset, pair))
-        peer = next(m for m in table1_methods.methods(dataset, runs) if m.key == "simpleitk")
-        warps = [table1_methods.warp_with(start, pair), next(iter(peer.run(pair))).warp]
+        start = SpatialTransform(methods.start(dataset, pair))
+        peer = next(m for m in methods.columns(dataset, runs) if m.key == "simpleitk")
+        warps = [methods.warp_with(start, pair), next(iter(peer.run(pair))).warp]
         for method in ("stn-u", "istn-e"):
             transform = _register(load_checkpoint(runs / f"synth2d-{method}" / "best.h5"), pair, "affine").transform
-            warps.append(table1_methods.warp_with(transform, pair))
+            warps.append(methods.warp_with(transform, pair))
         for axis, warp, title in zip(row, warps, titles, strict=True):
             fixed = pair[0].structures.array
             warped = warp(pair[1].structures, "linear")
@@ -71,7 +71,7 @@ def figure4(runs: Path):
     for number, name in enumerate(names):
         dataset = datasets.datasets()[name]
         pair = median_pair(dataset)
-        start = SpatialTransform(table1_methods.start(dataset, pair))
+        start = SpatialTransform(methods.start(dataset, pair))
         for axis in axes[4 * number : 4 * number + 4, 0]:
             _contours(axis, pair, start, "Id")
         for column, (method, title) in enumerate(METHODS.items(), start=1):
@@ -160,14 +160,14 @@ def median_pair(dataset: datasets.Dataset) -> datasets.Pair:
     pairs = dataset.pairs("test")[:20]
     scores = []
     for pair in pairs:
-        start = SpatialTransform(table1_methods.start(dataset, pair))
-        warped = table1_methods.warp_with(start, pair)(pair[1].structures, "nearest")
+        start = SpatialTransform(methods.start(dataset, pair))
+        warped = methods.warp_with(start, pair)(pair[1].structures, "nearest")
         scores.append(dice(pair[0].structures.array > 0, warped > 0))
     return pairs[int(np.argsort(scores)[len(scores) // 2])]
 
 
 def _register(checkpoint, pair: datasets.Pair, transform: str = "bspline", refine: str = "theta"):
-    checkpoint = checkpoint if checkpoint.config.uses_itn else table1_methods.stiffer(checkpoint)
+    checkpoint = checkpoint if checkpoint.config.uses_itn else methods.stiffer(checkpoint)
     return register_pair(pair[0].image, pair[1].image, checkpoint, RegisterOptions(transform=transform, refine=refine))
 
 
