@@ -33,7 +33,6 @@ __all__ = [
     "saveNode",
     "scene",
 ]
-REGISTERED_BY_THE_APPLICATION = ("vtkMRMLMarkupsJsonStorageNode", "vtkMRMLMarkupsFiducialStorageNode")
 TODO = "Check the path and the extension"
 
 
@@ -41,8 +40,7 @@ def scene():
     """Slicer's scene; headless one is made and kept as ``slicer.mrmlScene``, where ``slicer.util`` looks for it."""
     if getattr(slicer, "mrmlScene", None) is None:
         slicer.mrmlScene = slicer.vtkMRMLScene()
-        for name in REGISTERED_BY_THE_APPLICATION:
-            slicer.mrmlScene.RegisterNodeClass(getattr(slicer, name)())
+        slicer.mrmlScene.RegisterNodeClass(slicer.vtkMRMLMarkupsJsonStorageNode())  # as the application does
     return slicer.mrmlScene
 
 

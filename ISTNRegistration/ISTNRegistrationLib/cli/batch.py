@@ -11,14 +11,15 @@ changed.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..core.checkpoint import load_checkpoint
 from ..data.batch import FAILED, TABLE, Batch, BatchOptions
+from ..data.jobs import use_threads
 from .method import add_method_arguments, register_options
+from .talk import Talk, add_machine_arguments, add_talk_arguments
 
 SOME_FAILED = 1
 
@@ -33,18 +34,24 @@ def add_parser(commands) -> None:
     add_method_arguments(parser)
     parser.add_argument("--heatmaps", action="store_true", help="write the maps, too")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
+    add_machine_arguments(parser, jobs=True)
+    add_talk_arguments(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Register what is missing; 1 when some pairs failed."""
+    talk = Talk(args)
+    use_threads(args.threads)
+    talk.machine(args.device)
     options = BatchOptions(load_checkpoint(args.checkpoint), register_options(args), args.heatmaps)
     with Batch(args.pairs, args.output, options) as batch:
         todo, count = batch.todo(), len(batch.rows)
-        for index in tqdm(todo, total=count, initial=count - len(todo), unit="pair", disable=None):
-            row = batch.register(index)
-            if row.message or row.light in ("yellow", "red"):
-                print(f"istn batch: {row.folder}: {row.state} {row.light} {row.message}", file=sys.stderr)
+        talk.missing(batch.missing())
+        bar = {"total": count, "initial": count - len(todo), "unit": "pair", "disable": talk.bars}
+        for row in tqdm(batch.register_all(todo, args.jobs, args.threads), **bar):
+            say = talk.warning if row.message or row.light in ("yellow", "red") else talk.detail
+            say(f"{row.folder}: {row.state} {row.light} {row.message}")
     failed = sum(row.state == FAILED for row in batch.rows)
-    print(f"{count - failed} of {count} pairs are registered, see {args.output / TABLE}")
+    talk.result(f"{count - failed} of {count} pairs are registered, see {args.output / TABLE}")
     return SOME_FAILED if failed else 0

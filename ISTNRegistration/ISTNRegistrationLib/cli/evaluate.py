@@ -10,19 +10,18 @@ options goes on where the first one stopped.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-import SimpleITK as sitk
-import torch
 from tqdm import tqdm
 
 from ..core.checkpoint import load_checkpoint
 from ..data.batch import BatchOptions
 from ..data.evaluate import Evaluation, summary
+from ..data.jobs import use_threads
 from ..data.outputs import check_writable
 from .method import add_method_arguments, register_options
-from .numbers import LARGEST_LABEL, MOST_THREADS, whole
+from .numbers import LARGEST_LABEL, whole
+from .talk import Talk, add_machine_arguments, add_talk_arguments
 
 SOME_FAILED = 1
 
@@ -35,9 +34,9 @@ def add_parser(commands) -> None:
     add_method_arguments(parser)
     label = whole(1, LARGEST_LABEL)
     parser.add_argument("--labels", type=label, nargs="+", default=[], help="which labels (default: all positive ones)")
-    count = whole(1, MOST_THREADS)
-    parser.add_argument("--threads", type=count, help="CPU threads (default: the libraries' choice)")
     parser.add_argument("--output", required=True, type=Path, metavar="R.csv", help="results; grows pair by pair")
+    add_machine_arguments(parser, jobs=True)
+    add_talk_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -45,14 +44,16 @@ def run(args: argparse.Namespace) -> int:
     """Measure what is missing in the results, and print a summary of all pairs."""
     check_writable(args.output, "Results", lambda path: path.touch())
     options = BatchOptions(load_checkpoint(args.checkpoint), register_options(args))
-    if args.threads:
-        torch.set_num_threads(args.threads)
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(args.threads)
+    talk = Talk(args)
+    use_threads(args.threads)
+    talk.machine(args.device)
     with Evaluation(args.pairs, args.output, options, args.labels) as evaluation:
         todo, count = evaluation.todo(), evaluation.count
-        for index in tqdm(todo, total=count, initial=count - len(todo), unit="pair", disable=None):
-            evaluation.measure(index)
-    print(summary(evaluation.means()))
+        talk.missing(evaluation.missing())
+        bar = {"total": count, "initial": count - len(todo), "unit": "pair", "disable": talk.bars}
+        for _ in tqdm(evaluation.measure_all(todo, args.jobs, args.threads), **bar):
+            pass
+    talk.result(summary(evaluation.means()))
     for failure in evaluation.failures:
-        print(f"istn evaluate: skipped {failure}", file=sys.stderr)
+        talk.warning(f"skipped {failure}")
     return SOME_FAILED if evaluation.failures else 0

@@ -10,8 +10,8 @@ from ..core.stages import Progress
 class StageBars:
     """One bar per stage with its loss, on stderr; silent where that is no terminal. Hand it over as ``on_progress``."""
 
-    def __init__(self) -> None:
-        self._stage, self._bar = "", None
+    def __init__(self, disable: bool | None = None) -> None:
+        self._stage, self._bar, self._disable = "", None, disable
 
     def __enter__(self) -> StageBars:
         return self
@@ -24,7 +24,7 @@ class StageBars:
         if progress.stage != self._stage:
             self._close()
             self._stage = progress.stage
-            self._bar = tqdm(total=progress.iterations, desc=f"{progress.stage:<16}", unit="it", disable=None)
+            self._bar = tqdm(total=progress.iterations, desc=f"{progress.stage:<16}", unit="it", disable=self._disable)
         self._bar.update(progress.iteration - self._bar.n)
         self._bar.set_postfix(loss=f"{progress.loss:.2e}")
 

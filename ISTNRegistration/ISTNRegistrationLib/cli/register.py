@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..core.register import RegistrationResult
 from ..core.transform import SpatialTransform
 from ..core.volume import Volume
 from ..data.images import write_image
+from ..data.jobs import use_threads
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
 from ..data.pairs import PairFiles, PairReader
 from ..data.report import write_report
@@ -27,6 +27,7 @@ from .exchange import OUTPUTS, check_exchange, write_exchange
 from .method import register_options
 from .progress import StageBars
 from .register_options import INPUTS, MAPS
+from .talk import Talk
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,19 +39,24 @@ def run(args: argparse.Namespace) -> None:
     check_distinct(output_files(args, checkpoint), input_files(args))
     checkpoint.check_transform(options.transform)
     files = PairFiles(**{key: str(getattr(args, key) or "") for key in INPUTS})
-    request = PairReader(Path()).request(files, checkpoint, options)
-    with StageBars() as bars:
-        outcome = run_request(request, bars)
-    say(outcome)
-    write_outputs(args, outcome)
+    reader, talk = PairReader(Path()), Talk(args)
+    use_threads(args.threads)
+    talk.machine(args.device)
+    with StageBars(talk.bars) as bars:
+        outcome = run_request(reader.request(files, checkpoint, options), bars)
+    say(outcome, talk)
+    write_outputs(args, outcome, reader.described(files), talk)
 
 
-def say(outcome: Outcome) -> None:
-    """The table of the stages on stdout; warnings, notes and the verdict on stderr."""
-    print(table_text(outcome.quality))
+def say(outcome: Outcome, talk: Talk) -> None:
+    """The table of the stages on stdout; warnings and the verdict on stderr."""
+    talk.result(table_text(outcome.quality))
+    for stage in outcome.result.stages:
+        talk.detail(f"{stage.name}: {len(stage.losses)} iterations, loss {stage.loss:.3e}")
     for warning in outcome.warnings:
-        print(f"istn register: warning: {warning}", file=sys.stderr)
-    print(f"istn register: {outcome.verdict.light}: {outcome.verdict.reason}", file=sys.stderr)
+        talk.warning(f"warning: {warning}")
+    say_verdict = talk.note if outcome.verdict.light == "green" else talk.warning
+    say_verdict(f"{outcome.verdict.light}: {outcome.verdict.reason}")
 
 
 def check_outputs(args: argparse.Namespace) -> None:
@@ -91,14 +97,14 @@ def _flag(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def write_outputs(args: argparse.Namespace, outcome: Outcome) -> None:
+def write_outputs(args: argparse.Namespace, outcome: Outcome, files: dict, talk: Talk) -> None:
     """Write what was asked for, all of it or nothing."""
     with all_or_nothing() as temporary:
         transform = outcome.result.transform
         write_transform(temporary(args.output_transform), transform)
         grids = outcome.request.fixed.image.grid, outcome.request.moving.image.grid
         for line in write_exchange(args, temporary, transform, grids):
-            print(line)
+            talk.result(line)
         if args.output_volume:
             write_image(temporary(args.output_volume), outcome.warped())
         if args.output_heatmaps:
@@ -106,7 +112,6 @@ def write_outputs(args: argparse.Namespace, outcome: Outcome) -> None:
             for name, volume in heatmaps(outcome.result, channels).items():
                 write_image(temporary(args.output_heatmaps / f"{name}.nii.gz"), volume)
         if args.json:
-            files = {key: str(getattr(args, key)) for key in INPUTS if getattr(args, key)}
             write_report(temporary(args.json), outcome.report() | {"files": files})
 
 

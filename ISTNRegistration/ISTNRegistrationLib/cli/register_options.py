@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .exchange import add_exchange_arguments
 from .method import add_method_arguments
+from .talk import add_machine_arguments, add_talk_arguments
 
 ABOUT = """istn register: two image files to a transform file, and on request the warped image, heatmaps, a report and
 files for other programs."""
@@ -34,6 +35,8 @@ def add_parser(commands) -> None:
     parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
     parser.add_argument("--output-heatmaps", type=Path, metavar="DIR", help=f"folder for {', '.join(MAPS)}")
     parser.add_argument("--json", type=Path, metavar="R.json", help="report")
+    add_machine_arguments(parser)
+    add_talk_arguments(parser)
     parser.set_defaults(run=run)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
 from ..core.options import RegisterOptions
 from .images import write_image
+from .jobs import in_processes, shared_threads
 from .journal import Journal
 from .outputs import all_or_nothing
 from .pairs import PairFiles, PairReader, initial_version, read_pairs
-from .report import write_report
+from .report import now, write_report
 from .run import Outcome, Runner
 from .transforms import write_transform
 
@@ -46,6 +48,11 @@ class Row:
     folded: int | str = ""
     seconds: float | str = ""
     message: str = ""
+    reason: str = ""
+    dice_by_label: str = ""
+    date: str = ""
+    fixed_path: str = ""
+    moving_path: str = ""
 
 
 COLUMNS = tuple(Row.__dataclass_fields__)
@@ -88,7 +95,8 @@ class Batch:
         if options.heatmaps:
             options.checkpoint.check_maps("Do not ask for heatmaps")
         self.output, self._options, self._version = output, options, options.version
-        self._pairs, self._reader, self._runner = read_pairs(pairs), PairReader(pairs.parent), Runner()
+        self._pairs, self._reader = read_pairs(pairs), PairReader(pairs.parent)
+        self._work = PairWork(pairs.parent, output, options)
         self._journal = Journal(output / TABLE, COLUMNS)
         self.rows = self._rows(self._journal.read())
 
@@ -99,11 +107,16 @@ class Batch:
         return self
 
     def __exit__(self, *_) -> None:
+        self._journal.sort([row.id for row in self.rows])
         self._journal.__exit__()
 
     def todo(self) -> list[int]:
         """Numbers of the rows that are not done."""
         return [index for index, row in enumerate(self.rows) if row.state != DONE]
+
+    def missing(self) -> list[Path]:
+        """Files of the list that are not there."""
+        return self._reader.missing(self._pairs)
 
     def register(self, index: int, on_progress=None) -> Row:
         """Register one pair and write its folder; its row as it stands then, done or failed.
@@ -111,21 +124,32 @@ class Batch:
         Raises:
             RegistrationCancelled: passed on from ``on_progress``.
         """
-        row = self.rows[index]
-        try:
-            row = replace(row, id=self._identity(self._pairs[index]))
-            self.rows[index] = self._registered(row, self._pairs[index], on_progress)
-        except FAILURES as error:
-            self.rows[index] = replace(row, state=FAILED, message=" ".join(str(error).split()))
-        self._journal.append(self.rows[index].id, [asdict(self.rows[index])])
-        return self.rows[index]
+        return self._keep(index, self._work((self.rows[index], self._pairs[index]), on_progress))
+
+    def register_all(self, indices: list[int], jobs: int = 1, threads: int | None = None) -> Iterator[Row]:
+        """The rows of many pairs, each when it is done or failed; with several ``jobs`` in as many processes.
+
+        Args:
+            threads: CPU threads in all; with one job those of this process are left as they are.
+        """
+        if jobs == 1:
+            yield from map(self.register, indices)
+            return
+        pairs = [(self.rows[index], self._pairs[index]) for index in indices]
+        for number, row in in_processes(self._work, pairs, jobs, shared_threads(threads, jobs)):
+            yield self._keep(indices[number], row if isinstance(row, Row) else failed(pairs[number][0], row))
+
+    def _keep(self, index: int, row: Row) -> Row:
+        self.rows[index] = row
+        self._journal.append(row.id, [asdict(row)])
+        return row
 
     def _rows(self, done: dict[str, list[dict]]) -> list[Row]:
         return [self._row(pair, done) for pair in self._pairs]
 
     def _row(self, pair: PairFiles, done: dict[str, list[dict]]) -> Row:
         try:
-            identity = self._identity(pair)
+            identity = self._reader.identity(pair, self._version)
         except InputError:  # a missing file: said when its turn comes
             identity = hashlib.sha256(f"{pair} {self._version}".encode()).hexdigest()[:16]
         old = done.get(identity, [{}])[0]
@@ -133,22 +157,44 @@ class Batch:
             return Row(**old)
         return Row(identity, pair.id or f"{pair.name}-{identity[:8]}", pair.fixed, pair.moving)
 
-    def _identity(self, pair: PairFiles) -> str:
-        return self._reader.identity(pair, self._version)
 
-    def _registered(self, row: Row, pair: PairFiles, on_progress) -> Row:
-        request = self._reader.request(pair, self._options.checkpoint, self._options.register)
-        outcome = self._runner.run(request, on_progress)
-        write_outcome(outcome, self.output / row.folder, self._options.heatmaps)
-        return replace(row, state=DONE, **numbers_of(outcome))
+class PairWork:
+    """Registers pairs and writes their folders; it can be sent to another process.
+
+    Args:
+        base: folder that the list's paths are relative to.
+        output: folder of the results.
+    """
+
+    def __init__(self, base: Path, output: Path, options: BatchOptions) -> None:
+        self._output, self._options = output, options
+        self._reader, self._runner, self._version = PairReader(base), Runner(), options.version
+
+    def __call__(self, job: tuple[Row, PairFiles], on_progress=None) -> Row:
+        """The row of one pair, done or failed."""
+        row, pair = job
+        try:
+            row = replace(row, id=self._reader.identity(pair, self._version))
+            request = self._reader.request(pair, self._options.checkpoint, self._options.register)
+            outcome = self._runner.run(request, on_progress)
+            files = self._reader.described(pair)
+            write_outcome(outcome, self._output / row.folder, self._options.heatmaps, files)
+            return replace(row, state=DONE, **numbers_of(outcome), **paths_of(files))
+        except FAILURES as error:
+            return failed(row, error)
 
 
-def write_outcome(outcome: Outcome, folder: Path, heatmaps: bool) -> None:
+def failed(row: Row, error: Exception) -> Row:
+    """The row of a pair that cannot be registered."""
+    return replace(row, state=FAILED, message=" ".join(str(error).split()), date=now())
+
+
+def write_outcome(outcome: Outcome, folder: Path, heatmaps: bool, files: dict) -> None:
     """transform.h5, warped.nii.gz, report.json and, if asked for, the three maps: all of them or none."""
     with all_or_nothing() as temporary:
         write_transform(temporary(folder / "transform.h5"), outcome.result.transform)
         write_image(temporary(folder / "warped.nii.gz"), outcome.warped())
-        write_report(temporary(folder / "report.json"), outcome.report())
+        write_report(temporary(folder / "report.json"), outcome.report() | {"files": files})
         for name in MAPS if heatmaps else ():
             write_image(temporary(folder / f"{name}.nii.gz"), getattr(outcome.result, name).strongest)
 
@@ -164,7 +210,15 @@ def numbers_of(outcome: Outcome) -> dict:
         "folded": kept.folded,
         "seconds": round(outcome.seconds, 3),
         "message": " ".join((*outcome.warnings, *outcome.notes)),
+        "reason": outcome.verdict.reason,
+        "dice_by_label": " ".join(f"{score.label}={number(score.dice)}" for score in kept.labels),
+        "date": now(),
     }
+
+
+def paths_of(files: dict) -> dict[str, str]:
+    """The full paths of both images."""
+    return {f"{role}_path": files[role]["path"] for role in ("fixed", "moving")}
 
 
 def number(value: float) -> float | str:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from ..core.errors import InputError
 from ..core.quality import StageQuality
 from .batch import FAILURES, BatchOptions, number
+from .jobs import in_processes, shared_threads
 from .journal import Journal
 from .pairs import PairFiles, PairReader, read_pairs
 from .quality import SCORES
@@ -44,7 +47,8 @@ class Evaluation:
         options.register.check()
         options.checkpoint.check_transform(options.register.transform)
         self._options, self._labels = options, tuple(sorted(labels))
-        self._pairs, self._reader, self._runner = read_pairs(pairs, NEEDED), PairReader(pairs.parent), Runner()
+        self._pairs, self._reader = read_pairs(pairs, NEEDED), PairReader(pairs.parent)
+        self._work = EvaluationWork(pairs.parent, options, self._labels)
         self._version = hashlib.sha256(json.dumps([options.version, self._labels]).encode()).hexdigest()[:8]
         self._journal = Journal(output, COLUMNS, self._complete)
         self.failures: list[str] = []
@@ -54,6 +58,7 @@ class Evaluation:
         return self
 
     def __exit__(self, *_) -> None:
+        self._journal.sort([self._identity(pair) for pair in self._pairs])
         self._journal.__exit__()
 
     @property
@@ -64,14 +69,32 @@ class Evaluation:
         """Numbers of the pairs that are not measured; a pair with a missing file is among them."""
         return [k for k, pair in enumerate(self._pairs) if self._identity(pair) not in self._journal.entries]
 
+    def missing(self) -> list[Path]:
+        """Files of the list that are not there."""
+        return self._reader.missing(self._pairs)
+
     def measure(self, index: int) -> None:
         """Register one pair and add its rows, or a line to ``failures``."""
-        pair = self._pairs[index]
-        try:
-            rows = self._measured(pair)
+        self._keep(self._pairs[index], self._work(self._pairs[index]))
+
+    def measure_all(self, indices: list[int], jobs: int = 1, threads: int | None = None) -> Iterator[None]:
+        """``measure`` of many pairs, a step each; with several ``jobs`` in as many processes.
+
+        Args:
+            threads: CPU threads in all; with one job those of this process are left as they are.
+        """
+        if jobs == 1:
+            yield from map(self.measure, indices)
+            return
+        pairs = [self._pairs[index] for index in indices]
+        for done, rows in in_processes(self._work, pairs, jobs, shared_threads(threads, jobs)):
+            yield self._keep(pairs[done], str(rows) if isinstance(rows, InputError) else rows)
+
+    def _keep(self, pair: PairFiles, rows: list[dict] | str) -> None:
+        if isinstance(rows, str):
+            self.failures.append(f"{pair.fixed} with {pair.moving}: {' '.join(rows.split())}")
+        else:
             self._journal.append(self._identity(pair), rows)
-        except FAILURES as error:
-            self.failures.append(f"{pair.fixed} with {pair.moving}: {' '.join(str(error).split())}")
 
     def means(self) -> dict[str, list[dict]]:
         """Mean rows of the pairs of the list, by stage."""
@@ -94,6 +117,24 @@ class Evaluation:
         last = REFINED if self._options.register.refines else ONE_PASS
         other = not rows[0]["id"].startswith(self._version)
         return other or (rows[-1]["stage"] == last and rows[-1]["label"] == MEAN)
+
+
+class EvaluationWork:
+    """Measures pairs; it can be sent to another process.
+
+    Args:
+        base: folder that the list's paths are relative to.
+    """
+
+    def __init__(self, base: Path, options: BatchOptions, labels: tuple[int, ...]) -> None:
+        self._options, self._labels, self._reader, self._runner = options, labels, PairReader(base), Runner()
+
+    def __call__(self, pair: PairFiles) -> list[dict] | str:
+        """The rows of one pair, or why there are none."""
+        try:
+            return self._measured(pair)
+        except FAILURES as error:
+            return str(error)
 
     def _measured(self, pair: PairFiles) -> list[dict]:
         register, checkpoint = self._options.register, self._options.checkpoint

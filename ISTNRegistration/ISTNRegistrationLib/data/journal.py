@@ -68,7 +68,7 @@ class Journal:
             return {}
         text = read_text(self.path, self._who, "a CSV")
         header, rows = parse(text[: text.rfind("\n") + 1], self._who)  # a last line without an end is half a row
-        if text and tuple(header) != self.columns:
+        if text and (not header or tuple(header) != self.columns[: len(header)]):  # older versions had fewer
             got, todo = ", ".join(header)[:80], "Give --output another name"
             raise InputError(self._who, "it is a CSV of another kind", ", ".join(self.columns), got, todo)
         found: dict[str, list[dict]] = {}
@@ -77,6 +77,14 @@ class Journal:
                 found.pop(row["id"], None)  # a later entry takes the place of an earlier one
             found.setdefault(row["id"], []).append({key: value or "" for key, value in row.items()})
         return {key: entry for key, entry in found.items() if self._complete(entry)}
+
+    def sort(self, identities: list[str]) -> None:
+        """Let the file at the end have these entries in this order; all others keep their places."""
+        sorted_ones = iter([key for key in dict.fromkeys(identities) if key in self.entries])
+        wanted = set(identities)
+        order = [next(sorted_ones) if key in wanted else key for key in self.entries]
+        self._replaced |= order != list(self.entries)
+        self.entries = {key: self.entries[key] for key in order}
 
     def append(self, identity: str, rows: list[dict]) -> None:
         """Add an entry at once; it takes the place of an earlier one, which leaves the file at the end.

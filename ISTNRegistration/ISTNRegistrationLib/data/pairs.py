@@ -108,6 +108,25 @@ class PairReader:
         landmarks = _landmarks(files["landmarks"], image.grid.ndim) if "landmarks" in files else None
         return Side(image, mask, labels, landmarks)
 
+    def missing(self, pairs: list[PairFiles]) -> list[Path]:
+        """Files of the list that are not there, each once."""
+        named = (path for pair in pairs for path in self._all(pair).values())
+        return [path for path in dict.fromkeys(named) if not path.is_file()]
+
+    def described(self, pair: PairFiles) -> dict[str, dict[str, str]]:
+        """Full path and SHA-256 of each file of a pair, by column.
+
+        Raises:
+            InputError: a file is not there.
+        """
+        found = self._all(pair)
+        return {key: {"path": str(path.resolve()), "sha256": fingerprint(path)} for key, path in found.items()}
+
+    def _all(self, pair: PairFiles) -> dict[str, Path]:
+        columns = [*NEEDED, *(f"{role}_{what}" for role in NEEDED for what in ROLES)]
+        columns += ["initial"] if pair.initial not in (*INITIALS, "") else []
+        return {key: listed_path(self._base, getattr(pair, key)) for key in columns if getattr(pair, key)}
+
     def identity(self, pair: PairFiles, version: str) -> str:
         """What the result depends on: the contents of all files that go in, and ``version`` of everything else.
 

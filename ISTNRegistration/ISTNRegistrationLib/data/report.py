@@ -42,7 +42,7 @@ def registration_report(outcome) -> dict:
         "initial_fixed_to_moving_LPS": result.initial.tolist(),
         "linear_fixed_to_moving_LPS": result.transform.linear.tolist(),
         "seconds": _number(outcome.seconds),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": now(),
         "versions": versions(),
     }
 
@@ -56,6 +56,11 @@ def write_report(path, report: dict) -> None:
     """
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
     write_atomically(path, lambda name: Path(name).write_text(text, encoding="utf-8"), f"Report '{path}'")
+
+
+def now() -> str:
+    """Date and time, UTC, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def versions() -> dict[str, str]:

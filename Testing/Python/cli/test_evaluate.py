@@ -8,7 +8,7 @@ from builders import make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.evaluate import COLUMNS, Evaluation
+from ISTNRegistrationLib.data.evaluate import COLUMNS, EvaluationWork
 from ISTNRegistrationLib.data.quality import measure
 
 STAGES = ["before", "one-pass", "refined"]
@@ -44,13 +44,13 @@ def rows_of(path):
 @pytest.fixture
 def measured(monkeypatch):
     """The pairs that were really measured."""
-    pairs, measure_pair = [], Evaluation._measured
+    pairs, measure_pair = [], EvaluationWork._measured
 
     def watched(self, pair):
         pairs.append(pair.fixed[0] + pair.moving[0])
         return measure_pair(self, pair)
 
-    monkeypatch.setattr(Evaluation, "_measured", watched)
+    monkeypatch.setattr(EvaluationWork, "_measured", watched)
     return pairs
 
 
@@ -123,14 +123,14 @@ def test_nothing_is_done_twice_but_other_options_are_other_results(given, tmp_pa
 
 
 def test_ctrl_c_keeps_the_pairs_that_are_done(given, tmp_path, monkeypatch):
-    measure_pair = Evaluation._measured
+    measure_pair = EvaluationWork._measured
 
     def second_stops(self, pair):
         if pair.moving == "c.nii.gz":
             raise KeyboardInterrupt
         return measure_pair(self, pair)
 
-    monkeypatch.setattr(Evaluation, "_measured", second_stops)
+    monkeypatch.setattr(EvaluationWork, "_measured", second_stops)
     assert run("evaluate", **given, output=tmp_path / "r.csv") == 130
     assert len(rows_of(tmp_path / "r.csv")) == 9
 
