@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import slicer
 
 from ..core.errors import InputError
 from .outputs import OutputOptions, RegistrationNodes
 from .registration import NodeRequest, NodeRunner, registerOptions
+
+if TYPE_CHECKING:
+    from ..data.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,11 @@ class PairResult:
 
 
 def registerPairs(
-    scene, requests: list[NodeRequest], outputs: OutputOptions | None = None, onRow=None, inBackground=None
+    scene: slicer.vtkMRMLScene,
+    requests: list[NodeRequest],
+    outputs: OutputOptions | None = None,
+    onRow: Callable | None = None,
+    inBackground: Callable | None = None,
 ) -> list[PairResult]:
     """Register pairs of nodes of the scene; a pair that fails is listed and skipped, and leaves no node.
 
@@ -41,17 +52,20 @@ def registerPairs(
         raise InputError(who, "one transform node cannot hold the results of a batch", "none", got, "Leave it out")
     found, runner = [], NodeRunner()
     for number, request in enumerate(requests):
-        try:
-            nodes = runner.register(scene, request, outputs, inBackground=inBackground)
-            found.append(PairResult(nodes))
-        except (InputError, MemoryError, RuntimeError) as error:
-            found.append(PairResult(message=" ".join(str(error).split())))
+        found.append(_registered(runner, scene, request, outputs, inBackground))
         if onRow is not None and onRow(number, found[-1]) is False:
             break
     return found
 
 
-def fileBatch(pairs: Path, output: Path, request: NodeRequest, heatmaps: bool = False):
+def _registered(runner: NodeRunner, scene, request: NodeRequest, outputs: OutputOptions, inBackground) -> PairResult:
+    try:
+        return PairResult(runner.register(scene, request, outputs, inBackground=inBackground))
+    except (InputError, MemoryError, RuntimeError) as error:
+        return PairResult(message=" ".join(str(error).split()))
+
+
+def fileBatch(pairs: Path, output: Path, request: NodeRequest, heatmaps: bool = False) -> Batch:
     """A ``data.batch.Batch`` of the pairs of a list, with the checkpoint and options of a request.
 
     Raises:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import slicer
 
@@ -14,7 +16,12 @@ from .volumes import orientedImage, volumeFromNode, volumeFromSegment
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
 
 
-def carry(scene, nodes, transformNode, fixedNode) -> list:
+def carry(
+    scene: slicer.vtkMRMLScene,
+    nodes: Sequence,
+    transformNode: slicer.vtkMRMLTransformNode,
+    fixedNode: slicer.vtkMRMLScalarVolumeNode,
+) -> list:
     """Copies of ``nodes`` under the registration, hardened: they lie on the fixed image, with no transform above them.
 
     Segmentations are looked up voxel by voxel on the fixed image's grid, since Slicer (5.11 to 5.13) cuts oblique

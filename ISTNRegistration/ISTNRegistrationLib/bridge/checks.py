@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import slicer
 
 from ..core.card import CheckpointCard
 from ..core.checks import ImageFacts, warnings
@@ -10,7 +13,12 @@ from ..core.grid import Grid
 from .volumes import RAS_TO_LPS, ijkToWorld
 
 
-def pairWarnings(fixedNode, movingNode, card: CheckpointCard, initial) -> list[str]:
+def pairWarnings(
+    fixedNode: slicer.vtkMRMLScalarVolumeNode,
+    movingNode: slicer.vtkMRMLScalarVolumeNode,
+    card: CheckpointCard,
+    initial: Any,
+) -> list[str]:
     """Sentences for the user; empty when nothing looks wrong. Never raises for nodes that a volume selector offers.
 
     Args:
@@ -24,7 +32,7 @@ def pairWarnings(fixedNode, movingNode, card: CheckpointCard, initial) -> list[s
     return warnings(*facts, card.config, card.card, initial, same)
 
 
-def imageFacts(node) -> ImageFacts | None:
+def imageFacts(node: slicer.vtkMRMLScalarVolumeNode) -> ImageFacts | None:
     """Where a volume lies (LPS mm, in the world), and its darkest value; None for one without an image."""
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:

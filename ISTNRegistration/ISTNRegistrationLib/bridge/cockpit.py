@@ -8,9 +8,12 @@ The views have names and a view group of their own, so the user's views stay as 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import slicer
 
 from ..core.volume import Volume
 from .compare import Mixture, middleOfStructures, worstPlace
@@ -30,6 +33,10 @@ from .surfaces import (
 from .transforms import FLIP
 from .views import compositeNodes, removeUnseen, setLayers, sharedCopy, unlinked
 from .volumes import RAS_TO_LPS, ijkToWorld, numpyMatrix, volumeFromNode, vtkMatrix
+
+if TYPE_CHECKING:
+    from .outputs import RegistrationNodes
+
 
 SLICES, IN_3D = [f"vtkMRMLSliceNode{name}" for name in VIEWS], [f"vtkMRMLViewNode{VIEW_3D}"]  # the view nodes' ids
 VIEW_GROUP = 7209  # any number that no other views have
@@ -71,7 +78,7 @@ class Cockpit:
         nodes: RegistrationNodes, with volume and heatmaps.
     """
 
-    def __init__(self, scene, pair, nodes) -> None:
+    def __init__(self, scene: slicer.vtkMRMLScene, pair: Sequence, nodes: RegistrationNodes) -> None:
         self.scene, self.nodes, self._fixed = scene, nodes, pair[0]
         self._grids, self._flicked, self._shown = {}, False, None
         self.before = _copyAtStart(scene, pair[1], nodes.result.initial)

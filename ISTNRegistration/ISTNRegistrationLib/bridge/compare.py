@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
+import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ..core.volume import Volume
 from .heatmaps import CUT
 from .views import addHidden, sharedCopy, showAs
 from .volumes import fillNode, volumeFromNode
+
+if TYPE_CHECKING:
+    from ..core.register import RegistrationResult
+
 
 CHECKERS = 8  # along the longest axis
 GREEN, MAGENTA = "vtkMRMLColorTableNodeGreen", "vtkMRMLColorTableNodeMagenta"  # Slicer's own; gray where they add up
@@ -27,7 +35,14 @@ class Mixture:
         name: of the other one.
     """
 
-    def __init__(self, scene, fixedNode, otherNode, other, name: str) -> None:
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        fixedNode: slicer.vtkMRMLScalarVolumeNode,
+        otherNode: slicer.vtkMRMLScalarVolumeNode,
+        other: Callable[[], Volume],
+        name: str,
+    ) -> None:
         self._scene, self._fixedNode, self._otherNode = scene, fixedNode, otherNode
         self._other, self._name = other, name
         self._volumes, self._nodes = None, {}
@@ -44,11 +59,11 @@ class Mixture:
             self._node("magenta", lambda: tintedCopy(self._scene, self._otherNode, MAGENTA, f"{self._name} (magenta)")),
         )
 
-    def board(self):
+    def board(self) -> slicer.vtkMRMLScalarVolumeNode:
         """Both in alternate fields."""
         return self._node("board", lambda: self._filled("checkerboard", checkered(*self._both())))
 
-    def wipe(self, orientation: str, share: float):
+    def wipe(self, orientation: str, share: float) -> slicer.vtkMRMLScalarVolumeNode:
         """The fixed image at the left of the screen, up to ``share`` of the width, the other one at the right."""
         volume = wiped(*self._both(), orientation, share)
         node = self._node("wipe", lambda: self._filled("wipe", volume))
@@ -73,7 +88,9 @@ class Mixture:
         return self._volumes
 
 
-def tintedCopy(scene, volumeNode, colorId: str, name: str):
+def tintedCopy(
+    scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode, colorId: str, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
     """Hidden copy (shared voxels) in one color, in the window that the user has chosen, or from air to tissue."""
     node = sharedCopy(scene, volumeNode, name)
     display = node.GetDisplayNode()
@@ -115,14 +132,14 @@ def wiped(fixed: Volume, other: Volume, orientation: str, share: float) -> Volum
     return Volume(np.where(left.reshape(shape), fixed.array, other.array).astype(np.float32), fixed.grid)
 
 
-def middleOfStructures(result) -> np.ndarray | None:
+def middleOfStructures(result: RegistrationResult) -> np.ndarray | None:
     """Center (LPS mm) of what is seen in the fixed image; None where nothing is."""
     seen = result.fixed_map
     index = np.argwhere(seen.channels.max(axis=0) >= CUT)
     return seen.grid.index_to_physical(index.mean(axis=0)[::-1]) if len(index) else None
 
 
-def worstPlace(result) -> np.ndarray:
+def worstPlace(result: RegistrationResult) -> np.ndarray:
     """Point (LPS mm) where F' and the warped M' differ most, on average over 3 x 3 x 3 voxels."""
     maps = result.fixed_map
     difference = np.abs(result.warped_map.channels - maps.channels).max(axis=0)

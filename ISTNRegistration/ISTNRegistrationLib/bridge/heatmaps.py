@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import slicer
+from numpy.typing import ArrayLike
 
 from ..core.volume import Volume
 from .volumes import nodeFromVolume
+
+if TYPE_CHECKING:
+    from ..core.register import RegistrationResult
+
 
 WINDOW = (0.0, 1.0)  # maps are trained towards 0 and 1
 TRANSPARENT_BELOW = 0.15
@@ -30,7 +38,9 @@ CONTROL_COLORS = (
 MAPS = {"fixed": ("fixed_map", "F'"), "moving": ("moving_map", "M'"), "warped": ("warped_map", "M' warped")}
 
 
-def heatmapNodes(scene, result, channelNames=None) -> dict:
+def heatmapNodes(
+    scene: slicer.vtkMRMLScene, result: RegistrationResult, channelNames: Sequence[str] | None = None
+) -> dict:
     """Nodes of a result's three maps, ``"fixed"``, ``"moving"`` and ``"warped"``, all structures in one.
 
     Args:
@@ -48,13 +58,13 @@ def heatmapNodes(scene, result, channelNames=None) -> dict:
     return nodes
 
 
-def differenceNode(scene, result):
+def differenceNode(scene: slicer.vtkMRMLScene, result: RegistrationResult) -> slicer.vtkMRMLScalarVolumeNode:
     """|warped M' - F'|, the largest over the structures: where registered and fixed still disagree."""
     difference = np.abs(result.warped_map.channels - result.fixed_map.channels).max(axis=0)
     return heatmapNode(scene, Volume(difference, result.fixed_map.grid, "difference"), "|M' warped - F'|")
 
 
-def heatmapNode(scene, volume: Volume, name: str):
+def heatmapNode(scene: slicer.vtkMRMLScene, volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """Scalar volume node of one map, colored from WINDOW's low to its high end, transparent below the threshold."""
     node = nodeFromVolume(scene, volume, name)
     display = node.GetDisplayNode()
@@ -66,12 +76,12 @@ def heatmapNode(scene, volume: Volume, name: str):
     return node
 
 
-def heatColorNode(scene):
+def heatColorNode(scene: slicer.vtkMRMLScene) -> slicer.vtkMRMLColorTableNode:
     """The scene's heat color table; made when it is not there yet."""
     return colorTable(scene, TABLE_NAME, heatColors())
 
 
-def colorTable(scene, name: str, colors):
+def colorTable(scene: slicer.vtkMRMLScene, name: str, colors: ArrayLike) -> slicer.vtkMRMLColorTableNode:
     """The scene's color table of this name; made of ``colors`` (N, 3; 0 to 1) when it is not there yet."""
     known = scene.GetFirstNode(name, "vtkMRMLColorTableNode")
     if known is not None:
@@ -89,13 +99,13 @@ def heatColors() -> np.ndarray:
     return ramp(CONTROL_COLORS)
 
 
-def ramp(colors) -> np.ndarray:
+def ramp(colors: ArrayLike) -> np.ndarray:
     """(COLORS, 3) even steps through some colors (red, green, blue), linearly interpolated."""
     stops, positions = np.linspace(0, 1, len(colors)), np.linspace(0, 1, COLORS)
     return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(colors)], axis=-1)
 
 
-def addLegend(heatmap, title: str):
+def addLegend(heatmap: slicer.vtkMRMLNode, title: str) -> slicer.vtkMRMLNode:
     """Color legend display node of a heatmap node, at the right edge of the slice views."""
     legend = slicer.vtkSlicerColorLogic.AddDefaultColorLegendDisplayNode(heatmap)
     legend.SetTitleText(title)
@@ -104,7 +114,7 @@ def addLegend(heatmap, title: str):
     return legend
 
 
-def smallLegend(node, title: str, views):
+def smallLegend(node: slicer.vtkMRMLNode, title: str, views: Sequence[str]) -> slicer.vtkMRMLNode:
     """Hidden color legend of a volume or model node, small enough for a small view, in some views only (ids)."""
     legend = addLegend(node, title)
     legend.SetHideFromEditors(True)

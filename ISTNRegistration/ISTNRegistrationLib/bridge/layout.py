@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 import vtk
 
@@ -24,7 +26,7 @@ class BorrowedLayout:
         onLeft: called when the user goes to another layout meanwhile.
     """
 
-    def __init__(self, scene, xml: str, onLeft) -> None:
+    def __init__(self, scene: slicer.vtkMRMLScene, xml: str, onLeft: Callable) -> None:
         self._node = scene.GetFirstNodeByClass("vtkMRMLLayoutNode")
         self._onLeft, self._tag = onLeft, None
         if self._node is None:  # no views at all

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import slicer
 
 from ..core.errors import InputError
 from ..core.volume import Volume
@@ -23,6 +24,11 @@ from .transforms import (
     transformNodeFor,
 )
 from .volumes import nodeFromVolume
+
+if TYPE_CHECKING:
+    from ..core.register import RegistrationResult
+    from .registration import Computation, NodeRequest
+
 
 FOLDER = "ISTN {} to {}"
 
@@ -68,7 +74,7 @@ class RegistrationNodes:
     measures: dict = field(default_factory=dict)
 
     @property
-    def result(self):
+    def result(self) -> RegistrationResult:
         """RegistrationResult."""
         return self.outcome.result
 
@@ -101,7 +107,9 @@ def checkOutputs(outputs: OutputOptions, transform: str) -> None:
         raise InputError(f"Output '{chosen.GetName()}'", "it cannot hold the result", expected, wrong, todo)
 
 
-def createNodes(scene, request, computation, outputs: OutputOptions) -> RegistrationNodes:
+def createNodes(
+    scene: slicer.vtkMRMLScene, request: NodeRequest, computation: Computation, outputs: OutputOptions
+) -> RegistrationNodes:
     """Add the nodes of a computation to the scene; on any error none of them stays.
 
     Args:
@@ -152,7 +160,9 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
     return nodes
 
 
-def applyTransform(scene, movingNode, transformNode) -> None:
+def applyTransform(
+    scene: slicer.vtkMRMLScene, movingNode: slicer.vtkMRMLNode, transformNode: slicer.vtkMRMLTransformNode
+) -> None:
     """Put a node under a registration's transform, so that it appears on the fixed image.
 
     The registration is between points of the world. A node that already has a (linear) parent goes under a copy of it

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import slicer
+
 from .transforms import vtkTransformFor
 from .views import SliceLayers, addHidden, compositeNodes, removeUnseen, sharedCopy, showVolumes
+
+if TYPE_CHECKING:
+    from ..core.transform import SpatialTransform
+
 
 NAME = "ISTN preview"
 OPACITY = 0.5
@@ -15,7 +23,12 @@ class Preview:
     The copy shares the voxels. ``remove`` takes both nodes away and gives the views back what they showed.
     """
 
-    def __init__(self, scene, fixedNode, movingNode) -> None:
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        fixedNode: slicer.vtkMRMLScalarVolumeNode,
+        movingNode: slicer.vtkMRMLScalarVolumeNode,
+    ) -> None:
         self._scene = scene
         views = compositeNodes(scene)
         self._layers = SliceLayers(scene, views)
@@ -23,7 +36,7 @@ class Preview:
         self._volume = sharedCopy(scene, movingNode, NAME)
         showVolumes(scene, views, fixedNode, self._volume, OPACITY)
 
-    def update(self, transform) -> None:
+    def update(self, transform: SpatialTransform) -> None:
         """Show the moving volume under ``transform`` (SpatialTransform)."""
         self._transform.SetAndObserveTransformFromParent(vtkTransformFor(transform))
         self._volume.SetAndObserveTransformNodeID(self._transform.GetID())

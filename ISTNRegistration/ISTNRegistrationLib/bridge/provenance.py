@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
+
+import slicer
+
+if TYPE_CHECKING:
+    from ..data.run import Outcome
+    from .registration import NodeRequest
+
 
 ATTRIBUTE = "ISTNRegistration.provenance"
 
 
-def setProvenance(transformNode, request, outcome) -> None:
+def setProvenance(transformNode: slicer.vtkMRMLTransformNode, request: NodeRequest, outcome: Outcome) -> None:
     """Write the report, input names and loss curves of an Outcome into the transform node (as JSON).
 
     Args:
@@ -23,7 +31,7 @@ def setProvenance(transformNode, request, outcome) -> None:
     transformNode.SetAttribute(ATTRIBUTE, json.dumps(record))
 
 
-def provenance(transformNode) -> dict | None:
+def provenance(transformNode: slicer.vtkMRMLTransformNode) -> dict | None:
     """What ``setProvenance`` wrote; None for a transform from elsewhere."""
     text = transformNode.GetAttribute(ATTRIBUTE)
     return json.loads(text) if text else None

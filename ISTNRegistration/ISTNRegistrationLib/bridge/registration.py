@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,14 @@ class Computation:
     warped: Volume | None
 
 
-def register(fixed, moving, checkpoint="brain", outputs=None, onProgress=None, **options) -> RegistrationNodes:
+def register(
+    fixed: slicer.vtkMRMLNode | SideNodes,
+    moving: slicer.vtkMRMLNode | SideNodes,
+    checkpoint: Any = "brain",
+    outputs: OutputOptions | None = None,
+    onProgress: Callable | None = None,
+    **options,
+) -> RegistrationNodes:
     """Register two nodes; what comes out goes into their scene, whole or not at all.
 
     Args:
@@ -91,7 +99,11 @@ def register(fixed, moving, checkpoint="brain", outputs=None, onProgress=None, *
 
 
 def registerNodes(
-    scene, request: NodeRequest, outputs: OutputOptions | None = None, onProgress=None, inBackground=None
+    scene: slicer.vtkMRMLScene,
+    request: NodeRequest,
+    outputs: OutputOptions | None = None,
+    onProgress: Callable | None = None,
+    inBackground: Callable | None = None,
 ) -> RegistrationNodes:
     """Register two nodes and add the result to the scene, whole or not at all.
 
@@ -122,7 +134,14 @@ class NodeRunner:
     def __init__(self) -> None:
         self._runner, self._volumes = None, {}
 
-    def register(self, scene, request: NodeRequest, outputs: OutputOptions, onProgress=None, inBackground=None):
+    def register(
+        self,
+        scene: slicer.vtkMRMLScene,
+        request: NodeRequest,
+        outputs: OutputOptions,
+        onProgress: Callable | None = None,
+        inBackground: Callable | None = None,
+    ) -> RegistrationNodes:
         """As ``registerNodes``."""
         read = self.read(request)
         checkOutputs(outputs, read.options.transform)
@@ -144,7 +163,9 @@ class NodeRunner:
         measured = tuple(sorted(labels[2])) if labels else ()
         return Request(fixed, moving, request.checkpoint, registerOptions(request.options), measured)
 
-    def compute(self, request: Request, wantsVolume: bool, nearest: bool, onProgress=None) -> Computation:
+    def compute(
+        self, request: Request, wantsVolume: bool, nearest: bool, onProgress: Callable | None = None
+    ) -> Computation:
         """Everything that takes time; touches no scene, so any thread may run it.
 
         Args:
@@ -175,6 +196,6 @@ def registerOptions(options: dict) -> RegisterOptions:
     return options_from(options)
 
 
-def isLabelMap(node) -> bool:
+def isLabelMap(node: slicer.vtkMRMLNode) -> bool:
     """Whether the node's voxels are labels, which must not be interpolated."""
     return bool(node.IsA("vtkMRMLLabelMapVolumeNode"))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import vtk
@@ -14,6 +17,11 @@ from ..core.files import write_text
 from ..core.quality import HEADINGS, cells
 from .heatmaps import TRANSPARENT_BELOW, heatColors
 from .provenance import provenance
+
+if TYPE_CHECKING:
+    from ..core.quality import Verdict
+    from .outputs import RegistrationNodes
+
 
 ZOOM = 3  # pixels per voxel of the networks' grid
 HEAT_SHARE = 0.6
@@ -30,7 +38,7 @@ td:first-child,th:first-child{text-align:left}.kept{font-weight:bold}.pictures t
 .light{padding:1px 8px;border-radius:9px;margin-right:8px;color:#000;font-weight:bold}pre{white-space:pre-wrap}"""
 
 
-def writeHtml(path, pair, nodes, light) -> None:
+def writeHtml(path: str | Path, pair: Sequence, nodes: RegistrationNodes, light: Verdict) -> None:
     """Write the report.
 
     Args:

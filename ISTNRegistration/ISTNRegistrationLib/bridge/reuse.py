@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import slicer
 import vtk
 
 from .scene import nodesOfClass
@@ -11,7 +14,9 @@ ROLE = "ISTNRegistration.helper"
 REFERENCES = ("ISTNRegistration.fixed", "ISTNRegistration.moving")
 
 
-def reused(scene, pair, role: str, made):
+def reused(
+    scene: slicer.vtkMRMLScene, pair: Sequence, role: str, made: slicer.vtkMRMLScalarVolumeNode
+) -> slicer.vtkMRMLScalarVolumeNode:
     """The node of an earlier run on ``pair`` in the same role, with what ``made`` holds, which goes; else ``made``.
 
     What the user has chosen for the earlier node stays: its name, its colors, where it is shown.
@@ -37,7 +42,7 @@ def reused(scene, pair, role: str, made):
     return earlier
 
 
-def putInFolder(scene, nodes, name: str) -> None:
+def putInFolder(scene: slicer.vtkMRMLScene, nodes: Sequence, name: str) -> None:
     """Put nodes into the folder of this name in the subject hierarchy, made if it is not there."""
     hierarchy = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     if hierarchy is None:

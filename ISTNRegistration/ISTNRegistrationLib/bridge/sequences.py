@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import slicer
 
 from ..core.errors import InputError
 from ..core.transform import SpatialTransform
@@ -30,7 +32,7 @@ class SequenceRequest:
     options: dict = field(default_factory=dict)
     registerReference: bool = True
 
-    def of(self, fixed, frame) -> NodeRequest:
+    def of(self, fixed: slicer.vtkMRMLNode, frame: slicer.vtkMRMLNode) -> NodeRequest:
         """The request for one frame."""
         return NodeRequest(SideNodes(fixed), SideNodes(frame), self.checkpoint, self.options)
 
@@ -44,7 +46,7 @@ class SequenceResult:
     quality: tuple
 
 
-def framesOf(sequenceNode) -> list:
+def framesOf(sequenceNode: slicer.vtkMRMLSequenceNode) -> list:
     """The data nodes of a sequence.
 
     Raises:
@@ -57,25 +59,28 @@ def framesOf(sequenceNode) -> list:
     return nodes
 
 
-def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, onFrame=None, inBackground=None):
-    """Register every frame; the results come into the scene when all frames are done, or not at all.
+def registerSequence(
+    scene: slicer.vtkMRMLScene,
+    sequenceNode: slicer.vtkMRMLSequenceNode,
+    reference: int | slicer.vtkMRMLNode,
+    request: SequenceRequest,
+    onFrame: Callable = lambda _number, _outcome: None,
+    inBackground: Callable | None = None,
+) -> SequenceResult:
+    """Register every frame (``inBackground`` as ``registerNodes`` takes it); the results come together or not at all.
 
     Args:
         reference: number of the frame that stays, or a volume node.
         onFrame: called with (number, Outcome) after each frame; None for one that was left out. Do not keep it.
-        inBackground: as ``registerNodes`` takes it.
 
     Raises:
-        InputError: frames or options that cannot be used.
-        RegistrationCancelled: passed on; the scene is as it was.
+        InputError: frames or options that cannot be used. RegistrationCancelled: passed on. The scene is as it was.
     """
     frames = framesOf(sequenceNode)
     fixed = frames[_checked(reference, frames)] if isinstance(reference, int) else reference
-    runner, quality = NodeRunner(), []
     with allOrNothing(scene):
-        transforms = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} transforms")
-        registered = _sequence(scene, sequenceNode, f"{sequenceNode.GetName()} registered")
-        browse(scene, (registered, transforms), f"{sequenceNode.GetName()} registered browser")
+        runner, quality = NodeRunner(), []
+        transforms, registered = _sequencesOfResults(scene, sequenceNode)
         for number, frame in enumerate(frames):
             leftOut = frame is fixed and not request.registerReference
             done = _leftOut(fixed) if leftOut else _frame(runner, request.of(fixed, frame), inBackground)
@@ -83,9 +88,16 @@ def registerSequence(scene, sequenceNode, reference, request: SequenceRequest, o
             _append(scene, transforms, sequenceNode, number, transformNodeFor(scene, transform, "T"))
             _append(scene, registered, sequenceNode, number, nodeFromVolume(scene, volume, "frame"))
             quality.append(outcome.quality if outcome else ())
-            if onFrame is not None:
-                onFrame(number, outcome)
+            onFrame(number, outcome)
     return SequenceResult(transforms, registered, tuple(quality))
+
+
+def _sequencesOfResults(scene, sequenceNode) -> tuple:
+    """New sequences of transforms and of registered frames, with the browser that plays both."""
+    name = sequenceNode.GetName()
+    transforms, registered = (_sequence(scene, sequenceNode, f"{name} {what}") for what in ("transforms", "registered"))
+    browse(scene, (registered, transforms), f"{name} registered browser")
+    return transforms, registered
 
 
 def _leftOut(fixed) -> tuple:
@@ -104,7 +116,7 @@ def _frame(runner: NodeRunner, request: NodeRequest, inBackground) -> tuple:
     return computation.outcome, computation.outcome.result.transform, computation.warped
 
 
-def _checked(reference: int, frames) -> int:
+def _checked(reference: int | slicer.vtkMRMLNode, frames) -> int:
     if not 0 <= reference < len(frames):
         raise InputError("Reference frame", "there is no such frame", f"0 to {len(frames) - 1}", str(reference))
     return reference

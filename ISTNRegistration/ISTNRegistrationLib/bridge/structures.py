@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+import slicer
 from vtk.util.numpy_support import vtk_to_numpy
 
 from ..core.errors import InputError
@@ -11,8 +15,11 @@ from ..core.landmarks import Landmarks
 from ..core.volume import Volume
 from .volumes import RAS_TO_LPS, volumeFromNode, volumeFromSegment
 
+if TYPE_CHECKING:
+    from ..core.soi import Structures
 
-def structuresFromNode(node, grid: Grid):
+
+def structuresFromNode(node: slicer.vtkMRMLNode | None, grid: Grid) -> Structures:
     """Structures (LPS mm, in the world) of a segmentation, label map, point list or curve node.
 
     A segmentation becomes a label map on ``grid``: its first segment is 1, the second 2 (later ones win where they
@@ -37,7 +44,7 @@ def structuresFromNode(node, grid: Grid):
     raise InputError(f"Structures '{name}'", "it shows no structures", expected, got)
 
 
-def labelsFromSegmentation(node, grid: Grid) -> Volume:
+def labelsFromSegmentation(node: slicer.vtkMRMLSegmentationNode, grid: Grid) -> Volume:
     """All segments on ``grid`` as one label map: the n-th segment is n."""
     segmentation = node.GetSegmentation()
     labels = np.zeros(grid.shape, dtype=np.int32)
@@ -47,7 +54,7 @@ def labelsFromSegmentation(node, grid: Grid) -> Volume:
     return Volume(labels, grid, node.GetName())
 
 
-def labelsOfPair(nodes, grids) -> tuple[Volume, Volume, dict[int, str]] | None:
+def labelsOfPair(nodes: Sequence, grids: Sequence[Grid]) -> tuple[Volume, Volume, dict[int, str]] | None:
     """Label maps of both images with one numbering, and the names by label; None unless both nodes are given.
 
     Segments belong together by their names, or, where the two segmentations share no name, by their order. Label maps
@@ -73,7 +80,7 @@ def labelsOfPair(nodes, grids) -> tuple[Volume, Volume, dict[int, str]] | None:
     return (*volumes, {number: name for number, name in enumerate(matched[0], start=1)})
 
 
-def landmarksFromNode(node) -> Landmarks:
+def landmarksFromNode(node: slicer.vtkMRMLNode) -> Landmarks:
     """All control points of a point list with their labels, LPS mm, in the world; NaN for one that is not placed.
 
     Raises:

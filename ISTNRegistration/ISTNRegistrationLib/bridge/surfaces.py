@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+import slicer
 import vtk
+from numpy.typing import ArrayLike
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
 from ..core.grid import Grid
@@ -11,6 +16,11 @@ from ..core.volume import Volume
 from .heatmaps import CUT, colorTable, ramp
 from .views import addHidden, hide
 from .volumes import RAS_TO_LPS, transformPoints, vtkMatrix
+
+if TYPE_CHECKING:
+    from ..core.register import RegistrationResult
+    from .outputs import RegistrationNodes
+
 
 # The colors of F' and M' in the demo's picture; blue-green and yellow differ in every kind of color vision.
 FIXED_COLOR, MOVING_COLOR = (0.25, 0.95, 1.0), (1.0, 0.85, 0.1)
@@ -23,7 +33,7 @@ GRID_COLOR, GRID_OPACITY = (0.94, 0.89, 0.26), 0.6
 IN_PLANE = {"Axial": (0, 1), "Coronal": (0, 2), "Sagittal": (1, 2)}  # LPS axes that lie in the slice
 
 
-def structureSurface(maps: Volume):
+def structureSurface(maps: Volume) -> vtk.vtkPolyData:
     """vtkPolyData (RAS mm) of where each channel (M', F') rises above CUT, all structures in one."""
     append = vtk.vtkAppendPolyData()
     for channel in maps.channels:
@@ -35,7 +45,7 @@ def structureSurface(maps: Volume):
     return normals.GetOutput()
 
 
-def warpedGridLines(result, orientation: str):
+def warpedGridLines(result: RegistrationResult, orientation: str) -> vtk.vtkPolyData:
     """vtkPolyData (RAS mm): where the moving coordinate T(x) is a multiple of GRID_SPACING_MM, over the networks' grid.
 
     They are surfaces, which a slice cuts in lines. Only the two coordinates in the slice's plane make them: the third
@@ -53,7 +63,14 @@ def warpedGridLines(result, orientation: str):
     return append.GetOutput()
 
 
-def surfaceNode(scene, surface, name: str, color, sliceViews, threeDViews=()):
+def surfaceNode(
+    scene: slicer.vtkMRMLScene,
+    surface: vtk.vtkPolyData,
+    name: str,
+    color: Sequence[float],
+    sliceViews: Sequence[str],
+    threeDViews: Sequence[str] = (),
+) -> slicer.vtkMRMLModelNode:
     """Hidden model node, drawn as an outline in some slice views and as a surface in some 3-D views (view node ids)."""
     node = addHidden(scene, "vtkMRMLModelNode", name)
     node.SetAndObservePolyData(surface)
@@ -79,7 +96,14 @@ class MovingSurface:
         views: ids of the 3-D views that show it.
     """
 
-    def __init__(self, scene, nodes, start, target, views) -> None:
+    def __init__(
+        self,
+        scene: slicer.vtkMRMLScene,
+        nodes: RegistrationNodes,
+        start: vtk.vtkPolyData,
+        target: vtk.vtkPolyData,
+        views: Sequence[str],
+    ) -> None:
         self._surface, self._target = vtk.vtkPolyData(), target
         self._surface.DeepCopy(start)
         self._before = _points(start)
@@ -114,7 +138,7 @@ class MovingSurface:
         return np.abs(vtk_to_numpy(values))
 
 
-def registeredPoints(nodes, points) -> np.ndarray:
+def registeredPoints(nodes: RegistrationNodes, points: ArrayLike) -> np.ndarray:
     """Where the registration puts structures (N, 3), RAS mm, that lie in fixed space by the initial alignment.
 
     x -> T^-1(I(x)): the initial alignment I leads to the moving image, the inverse of the result T back.

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import slicer
+
 from ..core.errors import InputError
 from ..core.files import write_text
 from ..core.volume import Volume
@@ -70,7 +72,7 @@ class TrainingChoice:
     steps: int = 2000
 
 
-def exportScene(scene, folder: Path) -> tuple[Path, str]:
+def exportScene(scene: slicer.vtkMRMLScene, folder: Path) -> tuple[Path, str]:
     """Write every annotated volume as a subject; the list (subjects.csv), and its structures as the panel writes them.
 
     Segments get the same number in all subjects by their names. Label maps keep their numbers.
@@ -96,7 +98,7 @@ def exportScene(scene, folder: Path) -> tuple[Path, str]:
     return _writeList(folder, rows), structures
 
 
-def annotatedVolumes(scene) -> list:
+def annotatedVolumes(scene: slicer.vtkMRMLScene) -> list:
     """(volume node, segmentation or label map node) of every annotated volume.
 
     A segmentation belongs to the volume it was drawn on, a label map to the volume whose name its own begins with

@@ -6,9 +6,12 @@ Convention: a registration maps fixed to moving points, x -> L (x + u(x)). In MR
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import slicer
 import vtk
+from numpy.typing import ArrayLike
 from vtk.util.numpy_support import numpy_to_vtk
 
 from ..core.errors import InputError
@@ -16,13 +19,17 @@ from ..core.grid import Grid
 from ..core.transform import BSplineField, SpatialTransform
 from .volumes import RAS_TO_LPS, numpyMatrix, transformPoints, vtkMatrix
 
+if TYPE_CHECKING:
+    from ..core.transform import DenseField
+
+
 INVERSE_TOLERANCE_MM = 1e-4  # VTK's own 1e-2 for grids shows in the positions of landmarks
 GRID_MARGIN_MM = 20.0  # outside its grid VTK keeps the displacement of the border: keep the border away from the image
 INVERSE_POINTS = 4000
 FLIP = RAS_TO_LPS.diagonal()[:3]
 
 
-def transformNodeFor(scene, transform: SpatialTransform, name: str):
+def transformNodeFor(scene: slicer.vtkMRMLScene, transform: SpatialTransform, name: str) -> slicer.vtkMRMLTransformNode:
     """The exact transform as one node, as compact as it can be.
 
     A linear transform becomes a linear node; a warp on the identity a B-spline or grid node; a warp on a linear
@@ -35,7 +42,7 @@ def transformNodeFor(scene, transform: SpatialTransform, name: str):
     return _newNode(scene, "vtkMRMLTransformNode", name, vtkTransformFor(transform))
 
 
-def vtkTransformFor(transform: SpatialTransform):
+def vtkTransformFor(transform: SpatialTransform) -> vtk.vtkAbstractTransform:
     """The transform from parent (RAS) as VTK knows it."""
     if transform.residual is None:
         return _vtkLinear(transform.linear)
@@ -45,20 +52,26 @@ def vtkTransformFor(transform: SpatialTransform):
     return composite
 
 
-def linearTransformNode(scene, fixedToMoving_LPS, name: str):
+def linearTransformNode(
+    scene: slicer.vtkMRMLScene, fixedToMoving_LPS: ArrayLike, name: str
+) -> slicer.vtkMRMLLinearTransformNode:
     """vtkMRMLLinearTransformNode of a matrix (4, 4), fixed to moving, LPS mm."""
     node = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", scene.GenerateUniqueName(name))
     node.SetMatrixTransformFromParent(_rasMatrix(fixedToMoving_LPS))
     return node
 
 
-def residualTransformNode(scene, field, name: str):
+def residualTransformNode(
+    scene: slicer.vtkMRMLScene, field: BSplineField | DenseField, name: str
+) -> slicer.vtkMRMLTransformNode:
     """Node of x -> x + u(x), exact everywhere: a B-spline node of a BSplineField, a grid node of a DenseField."""
     kind = "BSpline" if isinstance(field, BSplineField) else "Grid"
     return _newNode(scene, f"vtkMRML{kind}TransformNode", name, _vtkResidual(field))
 
 
-def gridTransformNode(scene, transform: SpatialTransform, grid: Grid, name: str, marginMm: float = GRID_MARGIN_MM):
+def gridTransformNode(
+    scene: slicer.vtkMRMLScene, transform: SpatialTransform, grid: Grid, name: str, marginMm: float = GRID_MARGIN_MM
+) -> slicer.vtkMRMLGridTransformNode:
     """vtkMRMLGridTransformNode of the total displacement T(x) - x, for tools that need a dense field.
 
     Convention: sampled at the voxels of ``grid`` and of a margin around it (float32, linear interpolation): exact at
@@ -79,7 +92,7 @@ def paddedGrid(grid: Grid, marginMm: float) -> Grid:
     return Grid.from_matrix(np.asarray(grid.size) + 2 * margin, matrix)
 
 
-def matrixFromNode(transformNode) -> np.ndarray:
+def matrixFromNode(transformNode: slicer.vtkMRMLTransformNode) -> np.ndarray:
     """fixedToMoving_LPS (4, 4) of a linear transform node, for example of an initial transform.
 
     Raises:
@@ -94,7 +107,9 @@ def matrixFromNode(transformNode) -> np.ndarray:
     return RAS_TO_LPS @ numpyMatrix(fromWorld) @ RAS_TO_LPS
 
 
-def inverseTransformNode(scene, transformNode, grid: Grid, name: str):
+def inverseTransformNode(
+    scene: slicer.vtkMRMLScene, transformNode: slicer.vtkMRMLTransformNode, grid: Grid, name: str
+) -> slicer.vtkMRMLTransformNode:
     """A copy of a transform node the other way round, with its measured error as attributes.
 
     Convention: error = |T⁻¹(T(x)) - x| at about INVERSE_POINTS voxels of ``grid``, mm; mean and largest are kept as
@@ -110,7 +125,9 @@ def inverseTransformNode(scene, transformNode, grid: Grid, name: str):
     return node
 
 
-def inverseErrors(transformNode, inverseNode, grid: Grid) -> np.ndarray:
+def inverseErrors(
+    transformNode: slicer.vtkMRMLTransformNode, inverseNode: slicer.vtkMRMLTransformNode, grid: Grid
+) -> np.ndarray:
     """|T⁻¹(T(x)) - x| (N,), mm."""
     step = max(1, round((np.prod(grid.size) / INVERSE_POINTS) ** (1 / 3)))
     points = grid.points()[::step, ::step, ::step].reshape(-1, 3) * FLIP
@@ -119,7 +136,11 @@ def inverseErrors(transformNode, inverseNode, grid: Grid) -> np.ndarray:
     return np.linalg.norm(back - points, axis=1)
 
 
-def setRegistrationReferences(transformNode, fixedNode, movingNode) -> None:
+def setRegistrationReferences(
+    transformNode: slicer.vtkMRMLTransformNode,
+    fixedNode: slicer.vtkMRMLScalarVolumeNode,
+    movingNode: slicer.vtkMRMLScalarVolumeNode,
+) -> None:
     """Record which nodes were registered, in the roles that SlicerElastix sets and SlicerRT's DICOM export reads."""
     transformNode.SetNodeReferenceID(transformNode.GetFixedNodeReferenceRole(), fixedNode.GetID())
     transformNode.SetNodeReferenceID(transformNode.GetMovingNodeReferenceRole(), movingNode.GetID())

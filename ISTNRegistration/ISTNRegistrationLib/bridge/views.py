@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import slicer
@@ -15,17 +16,19 @@ SHARES = ("ForegroundOpacity", "LabelOpacity", "Compositing")
 LINKS = ("LinkedControl", "HotLinkedControl")
 
 
-def compositeNodes(scene) -> list:
+def compositeNodes(scene: slicer.vtkMRMLScene) -> list:
     """The layers of every slice view."""
     return nodesOfClass(scene, "vtkMRMLSliceCompositeNode")
 
 
-def usersViews(scene) -> list:
+def usersViews(scene: slicer.vtkMRMLScene) -> list:
     """The layers of the slice views that are not the cockpit's."""
     return [node for node in compositeNodes(scene) if not (node.GetLayoutName() or "").startswith(OWN_VIEWS)]
 
 
-def viewsOfPair(scene, pair, shownBefore=None) -> list:
+def viewsOfPair(
+    scene: slicer.vtkMRMLScene, pair: Sequence, shownBefore: slicer.vtkMRMLScalarVolumeNode | None = None
+) -> list:
     """The user's views that are black, or show a pair, or one of it, with nothing over it but what was shown before.
 
     Args:
@@ -41,7 +44,13 @@ def viewsOfPair(scene, pair, shownBefore=None) -> list:
     ]
 
 
-def showVolumes(scene, views, background, foreground=None, opacity: float | None = 0.5) -> bool:
+def showVolumes(
+    scene: slicer.vtkMRMLScene,
+    views: Sequence,
+    background: slicer.vtkMRMLScalarVolumeNode,
+    foreground: slicer.vtkMRMLScalarVolumeNode | None = None,
+    opacity: float | None = 0.5,
+) -> bool:
     """Show one or two volumes in slice views.
 
     Args:
@@ -61,7 +70,12 @@ def showVolumes(scene, views, background, foreground=None, opacity: float | None
     return isNew
 
 
-def setLayers(composite, background, foreground=None, opacity: float = 0.5) -> None:
+def setLayers(
+    composite: slicer.vtkMRMLSliceCompositeNode,
+    background: slicer.vtkMRMLScalarVolumeNode | None,
+    foreground: slicer.vtkMRMLScalarVolumeNode | None = None,
+    opacity: float = 0.5,
+) -> None:
     """Background and foreground of one view; call it within ``unlinked``."""
     composite.SetBackgroundVolumeID(background.GetID() if background is not None else None)
     composite.SetForegroundVolumeID(foreground.GetID() if foreground is not None else None)
@@ -69,7 +83,7 @@ def setLayers(composite, background, foreground=None, opacity: float = 0.5) -> N
 
 
 @contextmanager
-def unlinked(scene):
+def unlinked(scene: slicer.vtkMRMLScene) -> Iterator[None]:
     """Within this block no slice view hands on what it shows.
 
     Slicer's slice controllers answer a changed layer or opacity of a linked view by writing it into every linked view
@@ -93,7 +107,7 @@ class SliceLayers:
         views: their composite nodes.
     """
 
-    def __init__(self, scene, views) -> None:
+    def __init__(self, scene: slicer.vtkMRMLScene, views: Sequence) -> None:
         self._scene = scene
         keys = (*VOLUMES, *SHARES, *LINKS)
         self._before = {node.GetID(): {k: getattr(node, f"Get{k}")() for k in keys} for node in views}
@@ -114,7 +128,7 @@ class SliceLayers:
         return nodeId if nodeId and self._scene.GetNodeByID(nodeId) is not None else None
 
 
-def browse(scene, sequences, name: str):
+def browse(scene: slicer.vtkMRMLScene, sequences: Sequence, name: str) -> slicer.vtkMRMLSequenceBrowserNode:
     """New browser node that plays sequences together, the first one leading; Slicer makes what it shows.
 
     Args:
@@ -131,7 +145,7 @@ def browse(scene, sequences, name: str):
     return browser
 
 
-def removeUnseen(scene, nodes) -> None:
+def removeUnseen(scene: slicer.vtkMRMLScene, nodes: Sequence) -> None:
     """Remove nodes that views may show, with their display nodes, and leave the user's views as they are.
 
     A slice controller that shows a node when it is removed takes the next volume (5.12: qMRMLNodeComboBox follows its
@@ -149,28 +163,30 @@ def removeUnseen(scene, nodes) -> None:
             scene.RemoveNode(gone)
 
 
-def displayNodes(node) -> list:
+def displayNodes(node: slicer.vtkMRMLNode) -> list:
     """A node's display nodes; none for nodes that cannot be shown."""
     if not node.IsA("vtkMRMLDisplayableNode"):
         return []
     return [node.GetNthDisplayNode(k) for k in range(node.GetNumberOfDisplayNodes())]
 
 
-def addHidden(scene, className: str, name: str):
+def addHidden(scene: slicer.vtkMRMLScene, className: str, name: str) -> slicer.vtkMRMLNode:
     """New node that no selector lists and no file keeps; hidden before it comes, since selectors look only then."""
     node = getattr(slicer, className)()
     node.SetName(name)
     return scene.AddNode(hide(node))
 
 
-def hide(node):
+def hide(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode:
     """Not listed and not saved; returns the node."""
     node.SetHideFromEditors(True)
     node.SetSaveWithScene(False)
     return node
 
 
-def sharedCopy(scene, volumeNode, name: str):
+def sharedCopy(
+    scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode, name: str
+) -> slicer.vtkMRMLScalarVolumeNode:
     """A hidden volume node with a volume's voxels (not copied) and display, where they lie in the world."""
     node = addHidden(scene, "vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(vtkMatrix(ijkToWorld(volumeNode)))
@@ -179,7 +195,7 @@ def sharedCopy(scene, volumeNode, name: str):
     return node
 
 
-def showAs(node, volumeNode) -> None:
+def showAs(node: slicer.vtkMRMLScalarVolumeNode, volumeNode: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Give a hidden volume node the display of another one."""
     node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()

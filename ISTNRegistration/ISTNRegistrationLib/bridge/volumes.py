@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import slicer
 import vtk
+from numpy.typing import ArrayLike
 from vtk.util.numpy_support import get_vtk_array_type, numpy_to_vtk, vtk_to_numpy
 
 from ..core.errors import InputError
@@ -15,7 +16,7 @@ RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # its own inverse
 MAX_SHEAR = 1e-3  # largest cosine between two image axes that still counts as a right angle (NIfTI headers are float32)
 
 
-def volumeFromNode(node) -> Volume:
+def volumeFromNode(node: slicer.vtkMRMLNode | None) -> Volume:
     """Volume (LPS mm) of a scalar volume or label map node, where it lies in the world; the voxels are copied.
 
     Convention: a linear parent transform that keeps the axes at right angles is folded into the grid.
@@ -39,7 +40,7 @@ def volumeFromNode(node) -> Volume:
     return Volume(array, grid, node.GetName())
 
 
-def volumeFromSegment(segmentationNode, segmentId: str, grid: Grid) -> Volume:
+def volumeFromSegment(segmentationNode: slicer.vtkMRMLSegmentationNode, segmentId: str, grid: Grid) -> Volume:
     """One segment (0 or 1, uint8) at the voxels of ``grid`` (LPS mm), by nearest neighbor, under any parent transform.
 
     The segment's own labels are looked up point by point. Slicer's resampling (5.11 to 5.13) cuts oblique segmentations
@@ -64,7 +65,7 @@ def volumeFromSegment(segmentationNode, segmentId: str, grid: Grid) -> Volume:
     return Volume(array, grid, segmentationNode.GetSegmentation().GetSegment(segmentId).GetName())
 
 
-def volumeFromStructure(node, grid: Grid) -> Volume:
+def volumeFromStructure(node: slicer.vtkMRMLNode, grid: Grid) -> Volume:
     """A segmentation (all its segments, 0 or 1) on ``grid``, or a label map node on its own grid.
 
     Raises:
@@ -78,7 +79,9 @@ def volumeFromStructure(node, grid: Grid) -> Volume:
     return Volume(array, grid, node.GetName())
 
 
-def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLScalarVolumeNode"):
+def nodeFromVolume(
+    scene: slicer.vtkMRMLScene, volume: Volume, name: str, className: str = "vtkMRMLScalarVolumeNode"
+) -> slicer.vtkMRMLScalarVolumeNode:
     """New volume node (RAS) holding a copy of a one-channel 3-D ``volume``, with a display node."""
     image = _imageData(volume)
     node = scene.AddNewNodeByClass(className, scene.GenerateUniqueName(name))
@@ -87,7 +90,7 @@ def nodeFromVolume(scene, volume: Volume, name: str, className: str = "vtkMRMLSc
     return node
 
 
-def fillNode(node, volume: Volume) -> None:
+def fillNode(node: slicer.vtkMRMLScalarVolumeNode, volume: Volume) -> None:
     """Give a volume node (RAS) a copy of the voxels and the place of a one-channel 3-D ``volume``."""
     _fill(node, _imageData(volume), volume.grid)
 
@@ -110,7 +113,7 @@ def _imageData(volume: Volume):
     return image
 
 
-def segmentationFromVolume(scene, labels: Volume, name: str):
+def segmentationFromVolume(scene: slicer.vtkMRMLScene, labels: Volume, name: str) -> slicer.vtkMRMLSegmentationNode:
     """New segmentation node (RAS) with one segment for each label above zero, named after its number."""
     node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
@@ -120,7 +123,7 @@ def segmentationFromVolume(scene, labels: Volume, name: str):
     return node
 
 
-def orientedImage(mask, grid: Grid):
+def orientedImage(mask: ArrayLike, grid: Grid) -> slicer.vtkOrientedImageData:
     """vtkOrientedImageData (RAS) of a mask, as segments hold it."""
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(*grid.size)
@@ -130,7 +133,7 @@ def orientedImage(mask, grid: Grid):
     return image
 
 
-def worldTransform(transformNode, fromWorld: bool):
+def worldTransform(transformNode: slicer.vtkMRMLTransformNode | None, fromWorld: bool) -> vtk.vtkGeneralTransform:
     """vtkGeneralTransform between a transform node's space and the world (RAS); the identity for None."""
     general = vtk.vtkGeneralTransform()
     world, node = (None, transformNode) if fromWorld else (transformNode, None)
@@ -138,7 +141,7 @@ def worldTransform(transformNode, fromWorld: bool):
     return general
 
 
-def vtkMatrix(array) -> vtk.vtkMatrix4x4:
+def vtkMatrix(array: ArrayLike) -> vtk.vtkMatrix4x4:
     """numpy (4, 4) to vtkMatrix4x4."""
     matrix = vtk.vtkMatrix4x4()
     matrix.DeepCopy(np.asarray(array, dtype=float).ravel())
@@ -150,7 +153,7 @@ def numpyMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     return np.array([[matrix.GetElement(i, j) for j in range(4)] for i in range(4)])
 
 
-def transformPoints(transform, points) -> np.ndarray:
+def transformPoints(transform: vtk.vtkAbstractTransform, points: ArrayLike) -> np.ndarray:
     """Map points (N, 3) with a vtkAbstractTransform, in its own frame (RAS), in double precision."""
     source, target = vtk.vtkPoints(), vtk.vtkPoints()
     source.SetDataTypeToDouble()
@@ -164,7 +167,7 @@ def _describe(node) -> str:
     return "The input node" if node is None else f"Node '{node.GetName()}'"
 
 
-def worldMatrix(node) -> np.ndarray:
+def worldMatrix(node: slicer.vtkMRMLNode) -> np.ndarray:
     """Node to world (RAS, 4 x 4) of a node under a linear parent transform, or none."""
     toWorld = vtk.vtkMatrix4x4()
     if node.GetParentTransformNode() is not None:
@@ -172,7 +175,7 @@ def worldMatrix(node) -> np.ndarray:
     return numpyMatrix(toWorld)
 
 
-def ijkToWorld(node) -> np.ndarray:
+def ijkToWorld(node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
     """Index to world (RAS, 4 x 4) of a volume node under a linear parent transform, or none."""
     ijkToRas = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(ijkToRas)
