@@ -34,8 +34,8 @@ def lib(*names: str) -> frozenset[str]:
     return frozenset(f"{LIBRARY}.{name}" for name in names)
 
 
-TORCH_FREE_NAMES = ("card", "checks", "config", "device", "errors", "files", "landmarks")
-TORCH_FREE_NAMES += ("options", "quality", "request")
+TORCH_FREE_NAMES = ("card", "checks", "colors", "config", "device", "errors", "files", "landmarks")
+TORCH_FREE_NAMES += ("license", "options", "quality", "request")
 TORCH_FREE = lib(*(f"core.{name}" for name in TORCH_FREE_NAMES))
 STANDARD = frozenset(sys.stdlib_module_names) | {"tomllib"}  # new in 3.11
 RULES = {

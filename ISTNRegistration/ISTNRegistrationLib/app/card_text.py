@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 
 from ..core.card import CheckpointCard
+from ..core.license import plain_text
 
 
 def cardText(card: CheckpointCard) -> str:
@@ -17,6 +18,7 @@ def cardText(card: CheckpointCard) -> str:
         "Sees": f"{size} mm at {spacing} mm",
         "Trained on": about.get("data", "not said"),
         "License": about.get("license", "not said"),
+        "May it be used": plain_text(str(about.get("license", ""))),
         "Results": _results(about) or "not said",
     }
     title = html.escape(str(about.get("title", card.name)))

@@ -11,9 +11,8 @@ from slicer.i18n import tr as _
 from ..bridge.carry import carry
 from ..bridge.provenance import asPython, provenance
 from ..bridge.report import writeHtml
-from ..bridge.surfaces import FIXED_COLOR, MOVING_COLOR
 from ..bridge.views import showVolumes, viewsOfPair
-from ..bridge.volumes import volumeFromNode
+from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.files import write_text
 from ..core.quality import HEADINGS, cells, table_csv
 from .comparison import Comparison
@@ -86,7 +85,7 @@ class JudgeTab:
         path = _saveName(_("Save the report"), "registration.html", "HTML (*.html)")
         if path:
             with slicer.util.tryWithErrorDisplay(_("The report could not be saved."), waitCursor=True):
-                writeHtml(path, [volumeFromNode(node) for node in self.pair], self.nodes, self.light)
+                writeHtml(path, self.nodes)
 
     def onCopyPython(self) -> None:
         """Put the script that repeats the registration on the clipboard."""

@@ -10,7 +10,7 @@ import re
 import qt
 from slicer.i18n import tr as _
 
-from ..bridge.report import LIGHTS
+from ..core.colors import LIGHTS
 
 LIGHT_SIZE = 18
 SIGNS = {"green": "\u2713", "yellow": "!", "red": "\u2715"}

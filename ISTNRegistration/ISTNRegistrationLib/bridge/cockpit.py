@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import slicer
 
+from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.volume import Volume
 from .compare import Mixture, middleOfStructures, worstPlace
 from .heatmaps import smallLegend
 from .layout import VIEW_3D, VIEWS
 from .scene import nodesOfClass
 from .surfaces import (
-    FIXED_COLOR,
     GRID_COLOR,
     GRID_OPACITY,
-    MOVING_COLOR,
     MovingSurface,
     structureSurface,
     surfaceNode,

@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 from numpy.typing import ArrayLike
 
+from ..core.colors import HEAT, ramp
 from ..core.volume import Volume
 from .volumes import nodeFromVolume
 
@@ -20,21 +21,7 @@ WINDOW = (0.0, 1.0)  # maps are trained towards 0 and 1
 TRANSPARENT_BELOW = 0.15
 CUT = 0.5  # where a map counts as structure
 OPAQUE_ABOVE = 1e9
-COLORS = 256
 TABLE_NAME = "ISTN heat"
-# Nine samples of matplotlib's inferno (CC0): even steps of lightness, so that order shows without color vision.
-# Built here because Slicer's own Inferno is a file of the desktop application.
-CONTROL_COLORS = (
-    (0.001, 0.000, 0.014),
-    (0.129, 0.047, 0.291),
-    (0.342, 0.062, 0.429),
-    (0.541, 0.135, 0.415),
-    (0.736, 0.216, 0.330),
-    (0.894, 0.353, 0.194),
-    (0.978, 0.558, 0.035),
-    (0.975, 0.798, 0.206),
-    (0.988, 0.998, 0.645),
-)
 MAPS = {"fixed": ("fixed_map", "F'"), "moving": ("moving_map", "M'"), "warped": ("warped_map", "M' warped")}
 
 
@@ -96,13 +83,7 @@ def colorTable(scene: slicer.vtkMRMLScene, name: str, colors: ArrayLike) -> slic
 
 def heatColors() -> np.ndarray:
     """(COLORS, 3) red, green, blue from 0 to 1: through the control colors."""
-    return ramp(CONTROL_COLORS)
-
-
-def ramp(colors: ArrayLike) -> np.ndarray:
-    """(COLORS, 3) even steps through some colors (red, green, blue), linearly interpolated."""
-    stops, positions = np.linspace(0, 1, len(colors)), np.linspace(0, 1, COLORS)
-    return np.stack([np.interp(positions, stops, channel) for channel in np.transpose(colors)], axis=-1)
+    return ramp(HEAT)
 
 
 def addLegend(heatmap: slicer.vtkMRMLNode, title: str) -> slicer.vtkMRMLNode:

@@ -11,9 +11,10 @@ import vtk
 from numpy.typing import ArrayLike
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
 
+from ..core.colors import MOVING_COLOR, ramp
 from ..core.grid import Grid
 from ..core.volume import Volume
-from .heatmaps import CUT, colorTable, ramp
+from .heatmaps import CUT, colorTable
 from .views import addHidden, hide
 from .volumes import RAS_TO_LPS, transformPoints, vtkMatrix
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 
 # The colors of F' and M' in the demo's picture; blue-green and yellow differ in every kind of color vision.
-FIXED_COLOR, MOVING_COLOR = (0.25, 0.95, 1.0), (1.0, 0.85, 0.1)
 OUTLINE_PIXELS = 2
 DISTANCE = "Distance to F' (mm)"
 # From light gray over orange to dark red: even steps of lightness, so that order shows without color vision.

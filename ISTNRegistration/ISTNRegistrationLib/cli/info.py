@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from ..core.checkpoint import Checkpoint, load_checkpoint
+from ..core.license import UNSETTLED, plain_words
 
 CARD = ("title", "data", "license", "credits", "note", "created")
 
@@ -43,6 +44,7 @@ def lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         ("bounds", _bounds(config)),
         *((key, str(card[key])) for key in CARD if card.get(key)),
     ]
+    found += list(plain_words(str(card.get("license", ""))).items()) + [("unsettled", UNSETTLED)]
     return found + _training(card) + _results(card)
 
 

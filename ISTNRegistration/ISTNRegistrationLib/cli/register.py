@@ -18,10 +18,12 @@ from ..core.volume import Volume
 from ..data.images import write_image
 from ..data.jobs import use_threads
 from ..data.outputs import all_or_nothing, check_distinct, check_writable
+from ..data.page import write_page
 from ..data.pairs import PairFiles, PairReader
 from ..data.report import write_report
 from ..data.run import Outcome
 from ..data.run import run as run_request
+from ..data.sections import AXES, write_pictures
 from ..data.transforms import write_transform
 from .exchange import OUTPUTS, check_exchange, write_exchange
 from .method import register_options
@@ -69,21 +71,29 @@ def check_outputs(args: argparse.Namespace) -> None:
         check_writable(args.output_volume, "Output volume", lambda path: write_image(path, probe))
     if args.json:
         check_writable(args.json, "Report", lambda path: write_report(path, {}))
-    if args.output_heatmaps:
-        folder = args.output_heatmaps
-        inside = folder / "map" if folder.is_dir() else folder
-        check_writable(inside, "Heatmap folder", lambda path: path.mkdir())
-        if folder.is_file():
-            raise InputError("Heatmap folder", "it is a file", "a folder", str(folder), "Give the name of a folder")
+    if args.report:
+        check_writable(args.report, "Page", lambda path: path.touch())
+    for folder, who in ((args.output_heatmaps, "Heatmap folder"), (args.pictures, "Picture folder")):
+        if folder:
+            check_folder(folder, who)
+
+
+def check_folder(folder: Path, who: str) -> None:
+    """Raise InputError for a folder that could not be made, or written into."""
+    check_writable(folder / "map" if folder.is_dir() else folder, who, lambda path: path.mkdir())
+    if folder.is_file():
+        raise InputError(who, "it is a file", "a folder", str(folder), "Give the name of a folder")
 
 
 def output_files(args: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Path]:
     """Every file (and the heatmaps' folder) that will be written, by what it is."""
-    options = ("output_transform", *OUTPUTS, "output_volume", "output_heatmaps", "json")
+    options = ("output_transform", *OUTPUTS, "output_volume", "output_heatmaps", "json", "report", "pictures")
     files = {_flag(key): getattr(args, key) for key in options if getattr(args, key)}
     if args.output_heatmaps:
         names = heatmap_names([c.name for c in checkpoint.config.channels])
         files |= {f"heatmap {name}": args.output_heatmaps / f"{name}.nii.gz" for name in names}
+    if args.pictures:
+        files |= {f"picture {axis}": args.pictures / f"{axis}.png" for axis in AXES}
     return files
 
 
@@ -111,6 +121,10 @@ def write_outputs(args: argparse.Namespace, outcome: Outcome, files: dict, talk:
             channels = [channel.name for channel in outcome.checkpoint.config.channels]
             for name, volume in heatmaps(outcome.result, channels).items():
                 write_image(temporary(args.output_heatmaps / f"{name}.nii.gz"), volume)
+        if args.report:
+            write_page(temporary(args.report), outcome, outcome.report() | {"files": files})
+        if args.pictures:
+            write_pictures(args.pictures, outcome, temporary)
         if args.json:
             write_report(temporary(args.json), outcome.report() | {"files": files})
 

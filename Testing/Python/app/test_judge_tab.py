@@ -50,7 +50,7 @@ def test_the_table_and_the_report_are_saved(judged, tmp_path, monkeypatch):
     rows = list(csv.DictReader((tmp_path / "q.csv").open(encoding="utf-8")))
     assert [row["stage"] for row in rows] == [s.name for s in judged.judgeTab.nodes.result.stages]
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 15 and "sha256" in page and "bspline refined" in page
+    assert page.count("data:image/png;base64,") == 21 and "sha256" in page and "bspline refined" in page
 
 
 def test_the_script_is_put_on_the_clipboard(judged, monkeypatch):

@@ -10,14 +10,18 @@ import numpy as np
 import pytest
 import vtk
 from builders import make_grid
-from ISTNRegistrationLib.bridge import report
-from ISTNRegistrationLib.bridge.report import COLUMNS, SIGNS, ZOOM, writeHtml
+from ISTNRegistrationLib.core.colors import FIXED_COLOR, MOVING_COLOR
 from ISTNRegistrationLib.core.grid import Grid
-from ISTNRegistrationLib.core.quality import Verdict
+from ISTNRegistrationLib.core.quality import LabelScore, Verdict
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data import sections
+from ISTNRegistrationLib.data.page import SIGNS, write_page
+from ISTNRegistrationLib.data.sections import IMAGES, SEEN, ZOOM
 from vtk.util.numpy_support import vtk_to_numpy
 
+COLUMNS = IMAGES + SEEN
+MAPS = ("fixed_map", "moving_map", "warped_map")
 GRID = Grid.centered((0.0, 0.0, 0.0), (24, 28, 32), (2.0, 2.0, 2.0))
 SEEN = np.array([-12.0, -16.0, 20.0])  # LPS mm: right, front, top
 SHIFT = np.array([3.0, 4.0, -3.0])  # from the fixed to the moving image
@@ -30,26 +34,39 @@ def ball(grid, center):
 
 
 @pytest.fixture
-def page(tmp_path, monkeypatch):
+def page(tmp_path):
     """The report of a marker that the registration brings back by SHIFT, on an oblique moving image."""
-    monkeypatch.setattr(report, "provenance", lambda node: {})
     shift = np.eye(4)
     shift[:3, 3] = SHIFT
     moving = make_grid(3, "oblique", (40, 42, 44), tuple(SEEN + SHIFT))
-    maps = [Volume(ball(GRID, SEEN)[None], GRID, name) for name in ("F'", "M'")]
-    result = SimpleNamespace(
-        initial=np.eye(4), transform=SpatialTransform(shift), fixed_map=maps[0], warped_map=maps[1]
+    maps = [Volume(ball(GRID, place)[None], GRID, "map") for place in (SEEN, SEEN + SHIFT, SEEN)]
+    result = SimpleNamespace(initial=np.eye(4), transform=SpatialTransform(shift), **dict(zip(MAPS, maps, strict=True)))
+    sides = Volume(ball(GRID, SEEN), GRID, "fixed"), Volume(ball(moving, SEEN + SHIFT), moving, "moving")
+    channel = SimpleNamespace(name="putamen", labels=(5,))
+    config = SimpleNamespace(uses_itn=True, channels=(channel,))
+    card = {"license": "Trained on CC BY-NC data", "title": "A <marker>"}
+    before, after = (SimpleNamespace(labels=(LabelScore(5, dice, 1.25, 2.5),)) for dice in (0.25, 0.875))
+    outcome = SimpleNamespace(
+        request=SimpleNamespace(
+            **{k: SimpleNamespace(image=v) for k, v in zip(("fixed", "moving"), sides, strict=True)}
+        ),
+        result=result,
+        checkpoint=SimpleNamespace(name="tiny", sha256="abc123", card=card, config=config),
+        quality=(before,),
+        kept=after,
+        verdict=Verdict("red", "It folds."),
+        warnings=("Odd.",),
     )
-    pair = [Volume(ball(GRID, SEEN), GRID, "fixed"), Volume(ball(moving, SEEN + SHIFT), moving, "moving")]
-    nodes = SimpleNamespace(result=result, quality=(), transform=None)
-    writeHtml(tmp_path / "report.html", pair, nodes, Verdict("red", "It folds."))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ISTNRegistrationLib.data.page._stages", lambda quality: "")
+        write_page(tmp_path / "report.html", outcome, {"date": "2026-11-25"})
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def pictures(page):
     """(axis, column) to (height, width, 3), first row on top, as a browser shows them."""
     found = []
-    for text in re.findall("data:image/png;base64,([^\"]+)", page):
+    for text in re.findall('data:image/png;base64,([^"]+)', page):
         with tempfile.NamedTemporaryFile(suffix=".png", delete=False) as file:
             file.write(base64.b64decode(text))
         reader = vtk.vtkPNGReader()
@@ -90,9 +107,39 @@ def test_the_heat_lies_on_what_is_seen(page, axis):
         np.testing.assert_allclose([columns.mean() / ZOOM, rows.mean() / ZOOM], expected, atol=1.0)
 
 
+@pytest.mark.parametrize("column, moved", [(5, SHIFT), (6, 0 * SHIFT)])
+@pytest.mark.parametrize("axis", SCREEN)
+def test_both_outlines_run_around_what_is_seen(page, axis, column, moved):
+    picture = pictures(page)[axis, column]
+    for color, place in ((FIXED_COLOR, SEEN), (MOVING_COLOR, SEEN + moved)):
+        rows, columns = np.nonzero((picture == np.rint(np.array(color) * 255)).all(axis=-1))
+        if color == FIXED_COLOR and not moved.any():
+            assert len(rows) == 0  # the other line lies on it
+            continue
+        middle = [(np.min(v) + np.max(v)) / 2 / ZOOM for v in (columns, rows)]
+        expected = [MIDDLE[a] + sign * place[a] / GRID.spacing[a] for a, sign in SCREEN[axis]]
+        np.testing.assert_allclose(middle, expected, atol=1.0)
+        deep = picture[int(np.mean(rows)), int(np.mean(columns))]
+        assert (deep == deep[0]).all()  # a line, not a filled shape
+
+
+def test_each_structure_has_its_numbers_before_and_after(page):
+    rows = re.findall("<tr>(.*?)</tr>", page.split("<h2>Structures</h2>")[1], re.S)
+    cells = [re.findall("<td>(.*?)</td>", row) for row in rows[1:]]
+    agreement, reference = cells
+    assert agreement[0] == "putamen" and 0.2 < float(agreement[1]) < 0.9 and float(agreement[2]) == 1.0
+    assert reference == ["putamen, label 5", "–", "–", "0.250", "0.875", "1.250", "2.500"]
+
+
+def test_date_checkpoint_license_and_warnings_are_told(page):
+    assert "<p>2026-11-25</p>" in page and "Warning: Odd." in page and "abc123" in page
+    assert "A &lt;marker&gt;" in page and "Trained on CC BY-NC data" in page
+    assert "<b>product:</b> no" in page and "no legal advice" in page
+
+
 def test_the_light_is_told_in_a_sign_and_a_word(page):
     assert SIGNS["red"] in page and "It folds." in page and len(set(SIGNS.values())) == 3
 
 
 def test_without_structures_the_middle_of_the_grid_is_shown():
-    assert report._middle(np.zeros((10, 12, 14))) == [5, 6, 7]
+    assert sections._middle(np.zeros((10, 12, 14))) == [5, 6, 7]

@@ -152,3 +152,25 @@ def test_a_preset_stands_for_options_and_those_given_count_more(given, tmp_path)
 def test_options_that_contradict_each_other_are_refused(given, tmp_path, capsys):
     assert run("register", **given, refine="none", output_transform=tmp_path / "t.h5") == 2
     assert "--refine none: nothing is refined" in capsys.readouterr().err
+
+
+def test_a_page_and_pictures_are_written_when_asked_for(given, tmp_path):
+    asked = {"output_transform": tmp_path / "t.h5", "report": tmp_path / "r.html", "pictures": tmp_path / "png"}
+    assert run("register", **given, **asked) == 0
+    page, pictures = (tmp_path / "r.html").read_text(encoding="utf-8"), sorted((tmp_path / "png").iterdir())
+    rows = 1 if dimension(given) == 2 else 3
+    assert page.count("data:image/png;base64,") == 7 * rows and str(given["fixed"].resolve()) in page
+    assert [path.stem for path in pictures] == ["axial", "coronal", "sagittal"][:rows]
+    sizes = [sitk.ReadImage(str(path)).GetSize() for path in pictures]
+    assert sizes == [(7 * 16 * 3, 16 * 3)] * rows
+
+
+def dimension(given):
+    return sitk.ReadImage(str(given["fixed"])).GetDimension()
+
+
+def test_a_page_that_cannot_be_written_and_pictures_on_a_file_are_refused_first(given, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    for option, path in (("report", tmp_path / "none" / "r.html"), ("pictures", tmp_path / "file")):
+        assert run("register", **given, **{"output_transform": tmp_path / "t.h5", option: path}) == 2
+    assert files_in(tmp_path) == {"file"} and "Picture folder" in capsys.readouterr().err
