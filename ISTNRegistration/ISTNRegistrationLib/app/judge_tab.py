@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from ..bridge.carry import carry
 from ..bridge.provenance import asPython, provenance
 from ..bridge.report import writeHtml
+from ..bridge.saving import IMAGE_FORMATS, resultFolder, saveAll
 from ..bridge.views import showVolumes, viewsOfPair
 from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.files import write_text
@@ -30,6 +31,8 @@ class JudgeTab:
         self.comparison = Comparison(ui)
         ui.exportCsvButton.connect("clicked(bool)", self.onExportCsv)
         ui.exportHtmlButton.connect("clicked(bool)", self.onExportHtml)
+        ui.saveAllButton.connect("clicked(bool)", self.onSaveAll)
+        ui.imageFormatSelector.addItems(list(IMAGE_FORMATS))
         ui.copyPythonButton.connect("clicked(bool)", self.onCopyPython)
         ui.carryButton.connect("clicked(bool)", self.onCarry)
         ui.qualityTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -87,6 +90,18 @@ class JudgeTab:
             with slicer.util.tryWithErrorDisplay(_("The report could not be saved."), waitCursor=True):
                 writeHtml(path, self.nodes)
 
+    def onSaveAll(self) -> None:
+        """Save everything into a folder, after asking where, and whether to replace what is there."""
+        chosen = qt.QFileDialog.getExistingDirectory(None, _("Folder for the results"))
+        if not chosen:
+            return
+        path, question = resultFolder(chosen, self.pair), _("Replace the results in {path}?")
+        if path.exists() and not slicer.util.confirmOkCancelDisplay(question.format(path=path)):
+            return
+        with slicer.util.tryWithErrorDisplay(_("The results could not be saved."), waitCursor=True):
+            files = saveAll(chosen, self.pair, self.nodes, self.ui.imageFormatSelector.currentText)
+            slicer.util.showStatusMessage(_("{count} files are in {path}").format(count=len(files), path=path), 5000)
+
     def onCopyPython(self) -> None:
         """Put the script that repeats the registration on the clipboard."""
         qt.QApplication.clipboard().setText(asPython(provenance(self.nodes.transform)))
@@ -106,7 +121,7 @@ class JudgeTab:
 
     def _enable(self, known: bool) -> None:
         ui = self.ui
-        for button in (ui.exportCsvButton, ui.exportHtmlButton, ui.copyPythonButton, ui.carryButton):
+        for button in (ui.exportCsvButton, ui.exportHtmlButton, ui.saveAllButton, ui.copyPythonButton, ui.carryButton):
             button.enabled = known
 
     def _fillTable(self, quality) -> None:

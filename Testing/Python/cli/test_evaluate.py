@@ -141,7 +141,9 @@ def test_a_pair_that_fails_is_named_and_skipped(given, tmp_path, capsys):
     assert run("evaluate", **{**given, "pairs": pairs}, output=tmp_path / "r.csv") == 1
     assert {row["fixed"][0] + row["moving"][0] for row in rows_of(tmp_path / "r.csv")} == {"ab", "bc"}
     error = capsys.readouterr().err
-    assert len(error.splitlines()) == 2 and "2 files of the list are missing" in error and "skipped a.nii.gz with x.nii.gz" in error and "no such" in error
+    first, second = error.splitlines()
+    assert "2 files of the list are missing" in first and "x_soi.nii.gz" in first
+    assert "skipped a.nii.gz with x.nii.gz" in second and "no such file" in second
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""All results of a registration into one folder, each file named by what it is; all of them or none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ..core.files import write_text
+from ..core.quality import table_csv
+from .provenance import asPython, provenance
+from .report import writeHtml
+from .volumes import volumeFromNode
+
+IMAGE_FORMATS = (".nii.gz", ".nrrd", ".mha")
+
+
+def saveAll(folder: Path, pair, nodes, imageFormat: str = IMAGE_FORMATS[0]) -> list[Path]:
+    """Write ``folder``/<moving> to <fixed>/: transforms, volumes, maps, table, report and script; their paths.
+
+    Beside the transform and its inverse (ITK, .h5) there is the displacement field, in the images' format, for programs
+    that read no composite transform (docs/exchange.md). Older files of the same names are replaced.
+
+    Args:
+        pair: fixed and moving volume node.
+        nodes: RegistrationNodes; what was not made is not saved.
+
+    Raises:
+        InputError: something cannot be written; then nothing new is there.
+    """
+    from ..data.outputs import all_or_nothing, make_folder
+
+    folder = resultFolder(folder, pair)
+    make_folder(folder, "Folder of the results")
+    with all_or_nothing() as temporary:
+        written = []
+        for name, write in _files(pair, nodes, imageFormat).items():
+            written.append(folder / name)
+            write(temporary(written[-1]))
+    return written
+
+
+def resultFolder(folder: Path, pair) -> Path:
+    """Where the results of a pair go."""
+    return Path(folder) / safeName(f"{pair[1].GetName()} to {pair[0].GetName()}")
+
+
+def safeName(text: str) -> str:
+    """A name for a file on any system."""
+    return re.sub(r"[^\w .+-]+", "_", text).strip(" .") or "result"
+
+
+def _files(pair, nodes, imageFormat: str) -> dict[str, Callable[[Path], None]]:
+    """What writes each file, by its name."""
+    from ..data.exchange import write_field, write_inverse
+    from ..data.transforms import write_transform
+
+    request, transform = nodes.outcome.request, nodes.result.transform
+    grids = request.fixed.image.grid, request.moving.image.grid
+    moving, fixed = (safeName(node.GetName()) for node in reversed(pair))
+    images = {f"{moving} on {fixed}": nodes.volume} if nodes.volume is not None else {}
+    images |= {f"map {safeName(key)}": node for key, node in nodes.heatmaps.items()}
+    images |= {safeName(key): node for key, node in nodes.measures.items()}
+    return {
+        "transform.h5": partial(_write, write_transform, transform),
+        "inverse transform.h5": partial(_write, write_inverse, transform, *grids),
+        f"displacement field{imageFormat}": partial(_write, write_field, transform, grids[0]),
+        **{f"{name}{imageFormat}": partial(_image, node) for name, node in images.items()},
+        "table.csv": partial(_text, table_csv(nodes.quality)),
+        "report.html": partial(_write, writeHtml, nodes),
+        "repeat.py": partial(_text, asPython(provenance(nodes.transform))),
+    }
+
+
+def _write(write, *what_and_path) -> None:
+    *what, path = what_and_path
+    write(path, *what)
+
+
+def _image(node, path: Path) -> None:
+    from ..data.images import write_image
+
+    write_image(path, volumeFromNode(node))
+
+
+def _text(text: str, path: Path) -> None:
+    write_text(path, text, f"File '{path.name}'")
