@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..core.files import write_text
 from ..core.quality import table_csv
@@ -13,10 +14,15 @@ from .provenance import asPython, provenance
 from .report import writeHtml
 from .volumes import volumeFromNode
 
+if TYPE_CHECKING:
+    from .outputs import RegistrationNodes
+
 IMAGE_FORMATS = (".nii.gz", ".nrrd", ".mha")
 
 
-def saveAll(folder: Path, pair, nodes, imageFormat: str = IMAGE_FORMATS[0]) -> list[Path]:
+def saveAll(
+    folder: str | Path, pair: Sequence, nodes: RegistrationNodes, imageFormat: str = IMAGE_FORMATS[0]
+) -> list[Path]:
     """Write ``folder``/<moving> to <fixed>/: transforms, volumes, maps, table, report and script; their paths.
 
     Beside the transform and its inverse (ITK, .h5) there is the displacement field, in the images' format, for programs
@@ -41,7 +47,7 @@ def saveAll(folder: Path, pair, nodes, imageFormat: str = IMAGE_FORMATS[0]) -> l
     return written
 
 
-def resultFolder(folder: Path, pair) -> Path:
+def resultFolder(folder: str | Path, pair: Sequence) -> Path:
     """Where the results of a pair go."""
     return Path(folder) / safeName(f"{pair[1].GetName()} to {pair[0].GetName()}")
 
