@@ -17,6 +17,7 @@ from .device import pick_device
 from .errors import InputError
 from .grid import Grid
 from .istn import ISTN
+from .mirror import mirror_averaged, trained_on_mirrors
 from .options import RegisterOptions
 from .placement import Placement, fixed_grid, place, seen
 from .preprocess import Prepared
@@ -52,15 +53,19 @@ class FixedImage:
     """What is computed of the fixed image alone; made once, it serves any number of moving images.
 
     ``map`` is F', (1, C, *grid.shape), on the device of ``model``; ``grid`` is the networks' grid in fixed space.
+    ``mirrored``: maps are averaged over an image and its mirror image (core/mirror.py), the moving one's likewise.
     """
 
     image: Prepared
     model: ISTN
     grid: Grid
     map: torch.Tensor
+    mirrored: bool = False
 
     @classmethod
-    def prepare(cls, volume: Volume, checkpoint: Checkpoint, device: str = "auto") -> FixedImage:
+    def prepare(
+        cls, volume: Volume, checkpoint: Checkpoint, device: str = "auto", mirrored: bool = False
+    ) -> FixedImage:
         """Check the image and let the ITN see it.
 
         Raises:
@@ -70,7 +75,7 @@ class FixedImage:
         model, image = on_device(checkpoint.model, device), Prepared(volume)
         grid = fixed_grid(image, checkpoint.config)
         values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config)
-        return cls(image, model, grid, itn_map(model, values))
+        return cls(image, model, grid, itn_map(model, values, mirrored), mirrored)
 
 
 def register_pair(
@@ -103,18 +108,25 @@ def register_pair(
 
 def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
     if not isinstance(fixed, FixedImage):
-        fixed = FixedImage.prepare(fixed, checkpoint, options.device)
+        fixed = FixedImage.prepare(fixed, checkpoint, options.device, averages_mirrors(checkpoint, options))
     image = Prepared(moving)
     placement = place(fixed.image, image, options.initial, checkpoint.config)
-    moving_map = itn_map(fixed.model, seen(image, placement.grid, placement.initial, checkpoint.config))
+    values = seen(image, placement.grid, placement.initial, checkpoint.config)
+    moving_map = itn_map(fixed.model, values, fixed.mirrored)
     images = fixed.image.volume, moving
     return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress, images)
 
 
+def averages_mirrors(checkpoint: Checkpoint, options: RegisterOptions) -> bool:
+    """Whether the ITN sees mirror images, too: for a dense transform, if it did in training (docs/dense.md)."""
+    return options.transform == "dense" and checkpoint.config.uses_itn and trained_on_mirrors(checkpoint.card)
+
+
 @torch.no_grad()
-def itn_map(model: ISTN, values: torch.Tensor) -> torch.Tensor:
+def itn_map(model: ISTN, values: torch.Tensor, mirrored: bool) -> torch.Tensor:
     """M' or F' of what the ITN sees."""
-    return model.maps(values.to(model.cube.device))
+    values = values.to(model.cube.device)
+    return mirror_averaged(model, values) if mirrored else model.maps(values)
 
 
 def register_maps(

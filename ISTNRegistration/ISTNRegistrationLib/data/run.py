@@ -19,7 +19,7 @@ from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.checks import ImageFacts, warnings
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality, Verdict, verdict
-from ..core.register import FixedImage, RegistrationResult, register_pair
+from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
 from ..core.request import Request, Side
 from ..core.stages import OnProgress, Stage
 from ..core.volume import Volume
@@ -105,7 +105,7 @@ class Runner:
         request.check()
         checkpoint = self.load(request.checkpoint)
         checkpoint.check_transform(request.options.transform)
-        fixed, moving = self._fixed_image(request.fixed, checkpoint, request.options.device), _shown(request.moving)
+        fixed, moving = self._fixed_image(request.fixed, checkpoint, request.options), _shown(request.moving)
         result = register_pair(fixed, moving, checkpoint, _resolved(request, fixed, moving), on_progress)
         found = _warnings(request, checkpoint)
         return Outcome(request, checkpoint, result, found, _notes(result), time.perf_counter() - began)
@@ -122,13 +122,14 @@ class Runner:
             self._checkpoint = (checkpoint, load_checkpoint(checkpoint))
         return self._checkpoint[1]
 
-    def _fixed_image(self, side: Side, checkpoint: Checkpoint, device: str) -> Volume | FixedImage:
+    def _fixed_image(self, side: Side, checkpoint: Checkpoint, options: RegisterOptions) -> Volume | FixedImage:
         """What the networks see of the fixed side; the volume itself where the graphics card has too little memory."""
-        key = (side.image, side.mask, checkpoint, device)
+        mirrored = averages_mirrors(checkpoint, options)
+        key = (side.image, side.mask, checkpoint, options.device, mirrored)
         if self._fixed is None or any(old is not new for old, new in zip(self._fixed[0], key, strict=True)):
             volume = _shown(side)
             try:
-                self._fixed = (key, FixedImage.prepare(volume, checkpoint, device))
+                self._fixed = (key, FixedImage.prepare(volume, checkpoint, options.device, mirrored))
             except torch.cuda.OutOfMemoryError:
                 self._fixed = (key, volume)  # register_pair goes on with the CPU
         return self._fixed[1]
