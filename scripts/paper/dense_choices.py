@@ -103,6 +103,8 @@ def trial(checkpoint: Checkpoint, case: Case) -> dict[str, tuple]:
         more = time.process_time() - began
         pair = dataclasses.replace(case.pair, fixed_map=maps[0], moving_map=maps[1])
         found["dense, auto, mirror-averaged maps"] = _dense(dataclasses.replace(case, pair=pair), "auto", more)
+        both = dataclasses.replace(case, pair=pair, start=case.one_pass)
+        found["dense, auto, mirror-averaged maps, from the B-spline's one pass"] = _dense(both, "auto", more)
     return found
 
 
