@@ -15,6 +15,7 @@ from .config import ModelConfig, from_dict
 from .container import REPAIR, has_digest, hdf5, read_attributes, read_once
 from .errors import InputError
 from .legacy import resealed
+from .trust import check_card as check_trust
 
 FORMAT, FORMAT_VERSION = "ISTN checkpoint", 1
 TEXTS = ("title", "data", "license", "credits", "note", "created")
@@ -139,6 +140,7 @@ def _described(file, who: str) -> tuple[ModelConfig, dict]:
     except InputError as error:
         raise InputError(who, f"its configuration cannot be used: {str(error).rstrip('.')}") from error
     _check_card(card, who)
+    check_trust(card, len(config.channels), who, REPAIR)
     return config, card
 
 

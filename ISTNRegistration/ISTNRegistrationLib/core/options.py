@@ -30,7 +30,7 @@ class RegisterOptions:
         refine: theta, weights (the paper's way) or none (one pass).
         iterations: at most so many per stage.
         device: auto, cpu or cuda.
-        keep_best: return to an earlier stage whose label-free agreement was larger (``stages.best_stage``).
+        keep_best: return to an earlier stage whose expected Dice (or agreement) was larger (``stages.best_stage``).
     """
 
     transform: str = "affine"

@@ -10,12 +10,18 @@ import io
 import math
 from dataclasses import dataclass
 
+from .trust import Expectation
+
 LOW_AGREEMENT, FAIR_AGREEMENT = 0.5, 0.75  # predicted Dice of M' under the transform and F'
 LOW_DICE, FAIR_DICE = 0.5, 0.7
+LOW_EXPECTED, FAIR_EXPECTED = 0.5, 0.6  # expected Dice of a red light; lower bound of a green one
 FOLDED_PERCENT = 0.5  # of the networks' grid
+NEXT = "Try another initial alignment, another checkpoint or a mask."
+UNKNOWN = "This checkpoint cannot tell what Dice to expect."
 HEADINGS = {
     "stage": "Stage",
     "agreement": "Agreement (predicted)",
+    "expected": "Expected Dice",
     "dice": "Dice",
     "asd_mm": "ASD mm",
     "hd95_mm": "HD95 mm",
@@ -24,7 +30,8 @@ HEADINGS = {
     "displacement_mm": "Displacement mm",
     "seconds": "Seconds",
 }
-DECIMALS = {"agreement": 3, "dice": 3, "asd_mm": 2, "hd95_mm": 2, "tre_mm": 2, "displacement_mm": 1, "seconds": 2}
+DECIMALS = {"agreement": 3, "expected": 2, "dice": 3, "asd_mm": 2, "hd95_mm": 2, "tre_mm": 2, "displacement_mm": 1}
+DECIMALS |= {"seconds": 2}
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,7 @@ class StageQuality:
         seconds: time of the stage.
         kept: whether this stage's transform is the result.
         labels: scores of each reference label.
+        expectation: the Dice to expect, of each structure too; None where the checkpoint cannot tell.
     """
 
     stage: str
@@ -64,6 +72,12 @@ class StageQuality:
     seconds: float
     kept: bool
     labels: tuple[LabelScore, ...] = ()
+    expectation: Expectation | None = None
+
+    @property
+    def expected(self) -> float:
+        """Expected Dice, mean over the structures; NaN where the checkpoint cannot tell."""
+        return self.expectation.overall.dice if self.expectation else math.nan
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,8 @@ class Verdict:
 def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
     """A light for a registration: the worst thing that was found decides, and is said.
 
-    The limits are rules of thumb for a first look; a green light does not replace looking.
+    It rests on the expected Dice (core/trust.py), and on rules of thumb about the agreement where the checkpoint cannot
+    tell it. A green light does not replace looking.
 
     Args:
         kept: the row of the stage whose transform is the result.
@@ -87,12 +102,12 @@ def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
     percent = 100 * kept.folded / voxels
     red = [
         (math.isnan(kept.agreement), "The networks see no structure. Are these the images the checkpoint is for?"),
-        (kept.agreement < LOW_AGREEMENT, f"The structures hardly agree (predicted {kept.agreement:.2f})."),
+        *_expected_red(kept),
         (kept.dice < LOW_DICE, f"The reference structures hardly overlap (Dice {kept.dice:.2f})."),
         (percent > FOLDED_PERCENT, f"The transform folds space in {percent:.1f} % of the voxels."),
     ]
     yellow = [
-        (kept.agreement < FAIR_AGREEMENT, f"The structures agree only fairly (predicted {kept.agreement:.2f})."),
+        *_expected_yellow(kept),
         (kept.dice < FAIR_DICE, f"The reference structures overlap only fairly (Dice {kept.dice:.2f})."),
         (kept.folded > 0, f"The transform folds space in {kept.folded} voxels."),
         (bool(notes), " ".join(notes)),
@@ -101,8 +116,31 @@ def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
         reasons = [reason for holds, reason in findings if holds]
         if reasons:
             return Verdict(light, " ".join(reasons))
-    agree = f"The structures agree (predicted {kept.agreement:.2f})."
-    return Verdict("green", f"{agree} No folding. Please check the images as well.")
+    agree = f"The structures agree (predicted {kept.agreement:.2f}). {UNKNOWN}"
+    good = _expected(kept.expectation) if kept.expectation else agree
+    return Verdict("green", f"{good} No folding. Please check the images as well.")
+
+
+def _expected_red(kept: StageQuality) -> list[tuple[bool, str]]:
+    """The finding of the expected Dice, or, where it is not known, of the agreement, that makes a light red."""
+    if kept.expectation:
+        return [(kept.expected < LOW_EXPECTED, f"{_expected(kept.expectation)} {NEXT}")]
+    said = f"The structures hardly agree (predicted {kept.agreement:.2f}). {UNKNOWN}"
+    return [(kept.agreement < LOW_AGREEMENT, said)]
+
+
+def _expected_yellow(kept: StageQuality) -> list[tuple[bool, str]]:
+    """The same for a yellow light."""
+    if kept.expectation:
+        return [(kept.expectation.overall.low < FAIR_EXPECTED, _expected(kept.expectation))]
+    said = f"The structures agree only fairly (predicted {kept.agreement:.2f}). {UNKNOWN}"
+    return [(kept.agreement < FAIR_AGREEMENT, said)]
+
+
+def _expected(expectation: Expectation) -> str:
+    """Expected Dice with its interval, and the structure that is expected to be the worst."""
+    worst = expectation.worst
+    return f"Expected Dice {expectation.overall}, worst in {worst.name}: {worst}."
 
 
 def cells(row: StageQuality) -> list[str]:

@@ -15,13 +15,14 @@ import torch
 from .checkpoint import Checkpoint
 from .device import pick_device
 from .errors import InputError
+from .evidence import witness
 from .grid import Grid
 from .istn import ISTN
 from .mirror import mirror_averaged, trained_on_mirrors
 from .options import RegisterOptions
 from .placement import Placement, fixed_grid, place, seen
 from .preprocess import Prepared
-from .stages import OnProgress, Progress, Stage, run_stages, start
+from .stages import Beside, OnProgress, Progress, Stage, run_stages, start
 from .transform import SpatialTransform
 from .volume import Volume, check_image
 
@@ -52,13 +53,15 @@ class RegistrationResult:
 class FixedImage:
     """What is computed of the fixed image alone; made once, it serves any number of moving images.
 
-    ``map`` is F', (1, C, *grid.shape), on the device of ``model``; ``grid`` is the networks' grid in fixed space.
+    ``seen`` is what the ITN sees, (1, 1, *grid.shape), and ``map`` is F', (1, C, *grid.shape), on the device of
+    ``model``; ``grid`` is the networks' grid in fixed space.
     ``mirrored``: maps are averaged over an image and its mirror image (core/mirror.py), the moving one's likewise.
     """
 
     image: Prepared
     model: ISTN
     grid: Grid
+    seen: torch.Tensor
     map: torch.Tensor
     mirrored: bool = False
 
@@ -74,8 +77,8 @@ class FixedImage:
         _check(volume, "Fixed", checkpoint)
         model, image = on_device(checkpoint.model, device), Prepared(volume)
         grid = fixed_grid(image, checkpoint.config)
-        values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config)
-        return cls(image, model, grid, itn_map(model, values, mirrored), mirrored)
+        values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config).to(model.cube.device)
+        return cls(image, model, grid, values, itn_map(model, values, mirrored), mirrored)
 
 
 def register_pair(
@@ -111,10 +114,11 @@ def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOp
         fixed = FixedImage.prepare(fixed, checkpoint, options.device, averages_mirrors(checkpoint, options))
     image = Prepared(moving)
     placement = place(fixed.image, image, options.initial, checkpoint.config)
-    values = seen(image, placement.grid, placement.initial, checkpoint.config)
-    moving_map = itn_map(fixed.model, values, fixed.mirrored)
-    images = fixed.image.volume, moving
-    return register_maps(fixed.model, (moving_map, fixed.map), placement, options, on_progress, images)
+    values = seen(image, placement.grid, placement.initial, checkpoint.config).to(fixed.model.cube.device)
+    maps = itn_map(fixed.model, values, fixed.mirrored), fixed.map
+    judge = witness(checkpoint.config, checkpoint.card, (values, fixed.seen), maps, placement)
+    beside = Beside((fixed.image.volume, moving), judge)
+    return register_maps(fixed.model, maps, placement, options, on_progress, beside)
 
 
 def averages_mirrors(checkpoint: Checkpoint, options: RegisterOptions) -> bool:
@@ -125,7 +129,6 @@ def averages_mirrors(checkpoint: Checkpoint, options: RegisterOptions) -> bool:
 @torch.no_grad()
 def itn_map(model: ISTN, values: torch.Tensor, mirrored: bool) -> torch.Tensor:
     """M' or F' of what the ITN sees."""
-    values = values.to(model.cube.device)
     return mirror_averaged(model, values) if mirrored else model.maps(values)
 
 
@@ -135,15 +138,16 @@ def register_maps(
     placement: Placement,
     options: RegisterOptions,
     on_progress: OnProgress | None = None,
-    images: tuple[Volume, Volume] | None = None,
+    beside: Beside | None = None,
 ) -> RegistrationResult:
     """The part after the ITN; with true structure maps in the place of M' and F' it gives the best case.
 
     Args:
         maps: M' and F', (1, C, *placement.grid.shape), on the model's device.
-        images: fixed and moving; only a dense transform needs them.
+        beside: the images, which only a dense transform needs, and the witness, if the checkpoint can judge.
     """
-    stages, best, warped = run_stages(start(model, *maps), images, placement, options, on_progress or _ignore)
+    told = on_progress or _ignore
+    stages, best, warped = run_stages(start(model, *maps), beside or Beside(), placement, options, told)
     return RegistrationResult(
         transform=stages[best].transform,
         kept=stages[best].name,

@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .dense import DenseOptions, dense_stage
 from .dense_box import DensePair
+from .evidence import Witness
 from .istn import identity
 from .losses import weighted_mse
 from .metrics import folded_voxels
@@ -18,9 +20,10 @@ from .placement import Placement
 from .refine import Pair, refine
 from .soi import soft_dice
 from .transform import SpatialTransform
+from .trust import Expectation
 from .volume import Volume
 
-WORSE_BY = 0.01  # of agreement: less is noise of the cut at 0.5
+WORSE_BY = 0.01  # of Dice: less is noise of the cut at 0.5
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class Stage:
         folded: voxels of the networks' grid where the transform folds space.
         losses: of its iterations; of a refinement, over the active voxels only.
         transform: fixed → moving so far.
+        evidence: what ``expected`` rests on, (C, len(trust.FEATURES)); None where the checkpoint cannot judge.
+        expected: the Dice to expect; None where the checkpoint cannot judge.
     """
 
     name: str
@@ -62,23 +67,36 @@ class Stage:
     folded: int
     losses: tuple[float, ...]
     transform: SpatialTransform
+    evidence: np.ndarray | None = None
+    expected: Expectation | None = None
 
 
-def run_stages(pair: Pair, images: tuple[Volume, Volume], placement: Placement, options, on_progress: OnProgress):
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """What is known of a pair beside its maps.
+
+    ``images``, fixed and moving, are for the dense stage; there is a ``witness`` if the checkpoint can judge.
+    """
+
+    images: tuple[Volume, Volume] | None = None
+    witness: Witness | None = None
+
+
+def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_progress: OnProgress):
     """Initial, then per transform the STN's answer and its refinement; each starts from the best linear part so far.
 
     Args:
         pair: before any transform.
-        images: fixed and moving, for the dense stage.
+        beside: images and witness.
 
     Returns:
         The stages, the number of the best of them (``best_stage``) and M'∘T after that one, (1, C, *shape).
     """
-    steps = Steps(pair, placement)
+    steps = Steps(pair, placement, beside.witness)
     steps.add("initial", 0.0, (), (pair.linear, None))
     for name in stage_transforms(options.transform, tuple(pair.model.stns)):
         if name == "dense":
-            steps.dense(images, options, on_progress)
+            steps.dense(beside.images, options, on_progress)
         else:
             steps.network(name, options, on_progress)
     best = best_stage(steps.stages) if options.keep_best else len(steps.stages) - 1
@@ -88,8 +106,8 @@ def run_stages(pair: Pair, images: tuple[Volume, Volume], placement: Placement, 
 class Steps:
     """The stages so far, and M'∘T after each of them."""
 
-    def __init__(self, pair: Pair, placement: Placement) -> None:
-        self.pair, self.placement = pair, placement
+    def __init__(self, pair: Pair, placement: Placement, witness: Witness | None = None) -> None:
+        self.pair, self.placement, self.witness = pair, placement, witness
         self.stages: list[Stage] = []
         self.warped: list[torch.Tensor] = []
 
@@ -132,26 +150,34 @@ class Steps:
         self._append(name, seconds, losses, transform, self.pair.model.warp(self.pair.moving_map, *parts))
 
     def _append(self, name: str, seconds: float, losses, transform: SpatialTransform, warped: torch.Tensor) -> None:
-        fixed = self.pair.fixed_map
+        fixed, folded = self.pair.fixed_map, folded_voxels(transform, self.placement.grid)
+        evidence = self.witness.evidence(warped, transform, folded) if self.witness else None
         self.stages.append(
             Stage(
                 name=name,
                 seconds=seconds,
                 loss=float(weighted_mse(warped, fixed, self.pair.model.channel_weights)),
                 agreement=float(soft_dice(warped, fixed).nanmean()),
-                folded=folded_voxels(transform, self.placement.grid),
+                folded=folded,
                 losses=losses,
                 transform=transform,
+                evidence=evidence,
+                expected=self.witness.expect(evidence) if self.witness else None,
             )
         )
         self.warped.append(warped)
 
 
 def best_stage(stages: list[Stage]) -> int:
-    """Number of the last stage, unless an earlier one had an agreement larger by more than ``WORSE_BY``."""
+    """Number of the last stage, unless an earlier one is better by more than ``WORSE_BY``.
+
+    Better is a larger expected Dice; a larger agreement, where the checkpoint cannot tell what to expect.
+    """
+    known = all(stage.expected for stage in stages)
+    scores = [stage.expected.overall.dice if known else stage.agreement for stage in stages]
     best = len(stages) - 1
     for number in reversed(range(best)):
-        if stages[number].agreement > stages[best].agreement + WORSE_BY:
+        if scores[number] > scores[best] + WORSE_BY:
             best = number
     return best
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
 from ..core.options import RegisterOptions
+from ..core.quality import StageQuality
 from .images import write_image
 from .jobs import in_processes, shared_threads
 from .journal import Journal
@@ -42,6 +43,9 @@ class Row:
     light: str = ""
     agreement_before: float | str = ""
     agreement: float | str = ""
+    expected: float | str = ""
+    expected_low: float | str = ""
+    expected_high: float | str = ""
     dice: float | str = ""
     asd_mm: float | str = ""
     tre_mm: float | str = ""
@@ -207,6 +211,7 @@ def numbers_of(outcome: Outcome) -> dict:
         "light": outcome.verdict.light,
         "agreement_before": number(before.agreement),
         **{key: number(getattr(kept, key)) for key in measured},
+        **expected_numbers(kept),
         "folded": kept.folded,
         "seconds": round(outcome.seconds, 3),
         "message": " ".join((*outcome.warnings, *outcome.notes)),
@@ -219,6 +224,15 @@ def numbers_of(outcome: Outcome) -> dict:
 def paths_of(files: dict) -> dict[str, str]:
     """The full paths of both images."""
     return {f"{role}_path": files[role]["path"] for role in ("fixed", "moving")}
+
+
+def expected_numbers(kept: StageQuality) -> dict:
+    """Expected Dice and its interval; nothing where the checkpoint cannot tell."""
+    if kept.expectation is None:
+        return {}
+    overall = kept.expectation.overall
+    interval = {"expected_low": overall.low, "expected_high": overall.high}
+    return {key: number(value) for key, value in ({"expected": overall.dice} | interval).items()}
 
 
 def number(value: float) -> float | str:

@@ -25,7 +25,7 @@ from .quality import SCORES
 from .run import Runner
 
 NEEDED = ("fixed", "moving", "fixed_labels", "moving_labels")
-COLUMNS = ("id", "fixed", "moving", "stage", "label", *SCORES, "agreement", "light", "folded", "seconds")
+COLUMNS = ("id", "fixed", "moving", "stage", "label", *SCORES, "agreement", "expected", "light", "folded", "seconds")
 BEFORE, ONE_PASS, REFINED = "before", "one-pass", "refined"
 MEAN = "mean"
 
@@ -153,7 +153,8 @@ def _rows(pair: PairFiles, stage: str, quality: StageQuality, seconds: float, li
     scores = [asdict(score) for score in quality.labels]
     scores.append({"label": MEAN, **{key: getattr(quality, key) for key in SCORES}})
     whole = {"fixed": pair.fixed, "moving": pair.moving, "stage": stage, "light": light, "folded": quality.folded}
-    whole |= {"agreement": number(quality.agreement), "seconds": round(seconds, 3)}
+    whole |= {"agreement": number(quality.agreement), "expected": number(quality.expected)}
+    whole["seconds"] = round(seconds, 3)
     return [whole | {"label": score["label"], **{key: number(score[key]) for key in SCORES}} for score in scores]
 
 

@@ -52,6 +52,7 @@ def write_page(path, outcome, record: dict | None = None) -> None:
         _stages(outcome.quality),
         f"<p>{EXPLANATION}</p><h2>Structures</h2>",
         _structures(outcome),
+        _expected(outcome.kept.expectation),
         "<h2>Checkpoint</h2>",
         _checkpoint(outcome.checkpoint),
         "<h2>Provenance</h2>",
@@ -82,6 +83,15 @@ def _structures(outcome) -> str:
     heads = ("Structure", "Agreement before", "after", "Dice before", "after", "ASD mm", "HD95 mm")
     rows = [[html.escape(name), *map(_number, numbers)] for name, *numbers in structure_rows(outcome)]
     return _table(heads, rows)
+
+
+def _expected(expectation) -> str:
+    """Expected Dice of each structure with its interval; nothing where the checkpoint cannot tell."""
+    if expectation is None:
+        return ""
+    told = (expectation.overall, *expectation.structures)
+    rows = [[html.escape(e.name or "Mean"), f"{e.dice:.2f}", f"{e.low:.2f} to {e.high:.2f}"] for e in told]
+    return "<h2>Expected Dice</h2>" + _table(("Structure", "Expected", "Nine in ten lie within"), rows)
 
 
 def _stages(quality) -> str:

@@ -39,6 +39,7 @@ def measure_stage(stage: Stage, result: RegistrationResult, labels=None, landmar
         seconds=stage.seconds,
         kept=stage.name == result.kept,
         labels=scores,
+        expectation=stage.expected,
     )
 
 

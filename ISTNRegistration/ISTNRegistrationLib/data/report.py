@@ -95,7 +95,16 @@ def _stage(stage, quality: StageQuality) -> dict:
         **{key: _number(value) for key, value in numbers.items()},
         "iterations": len(stage.losses),
         "labels": labels,
+        "expected_dice": _expectation(quality.expectation),
     }
+
+
+def _expectation(expectation) -> dict | None:
+    """Expected Dice and its interval of the mean and of each structure; None where the checkpoint cannot tell."""
+    if expectation is None:
+        return None
+    told = ("mean", expectation.overall), *((expected.name, expected) for expected in expectation.structures)
+    return {name: {key: _number(getattr(e, key)) for key in ("dice", "low", "high")} for name, e in told}
 
 
 def _number(value):

@@ -12,11 +12,14 @@ application.install()
 from ISTNRegistrationLib.app import verdict as texts  # noqa: E402
 from ISTNRegistrationLib.core.options import TRANSFORMS  # noqa: E402
 from ISTNRegistrationLib.core.quality import HEADINGS, StageQuality, verdict  # noqa: E402
+from ISTNRegistrationLib.core.trust import Expectation, Expected  # noqa: E402
 
 from harness import panel  # noqa: E402, F401  isort: skip  slicer.app as the panel needs it
 
 NAN = math.nan
 GOOD = {"agreement": 0.9, "dice": NAN, "asd_mm": NAN, "hd95_mm": NAN, "tre_mm": NAN, "folded": 0}
+EXPECTATION = Expectation(Expected("", 0.8, 0.75, 0.85), (Expected("amygdala", 0.7, 0.6, 0.8),))
+POOR = Expectation(Expected("", 0.3, 0.1, 0.5), (Expected("amygdala", 0.1, 0.0, 0.4),))
 KINDS = {
     "good": ({}, ()),
     "nothing seen": ({"agreement": NAN}, ()),
@@ -27,6 +30,8 @@ KINDS = {
     "folds": ({"folded": 900}, ()),
     "folds a little": ({"folded": 3}, ()),
     "all": ({"agreement": 0.3, "dice": 0.2, "folded": 900}, ()),
+    "expected": ({"expectation": EXPECTATION}, ()),
+    "expected to be poor": ({"expectation": POOR}, ()),
     "notes": ({}, ("Stage 'affine refined' made things worse: 'affine' was kept.",)),
     "memory": ({}, ("The graphics card ran out of memory; the CPU was used instead.",)),
 }
@@ -49,9 +54,10 @@ def test_every_sentence_of_a_reason_is_translated(kind, monkeypatch):
 
 def test_the_numbers_and_names_of_a_reason_stay(monkeypatch):
     assert texts.reasonText(told("all").reason) == told("all").reason
+    assert texts.reasonText(told("expected to be poor").reason) == told("expected to be poor").reason
     german = {"The structures hardly agree (predicted {0}).": "Kaum gleich ({0})."}
     monkeypatch.setattr(texts, "_", lambda text: german.get(text, text))
-    assert texts.reasonText(told("all").reason).startswith("Kaum gleich (0.30). The reference")
+    assert texts.reasonText(told("all").reason).startswith("Kaum gleich (0.30). This checkpoint cannot tell")
     assert "affine, refined" in texts.reasonText(told("notes").reason)
 
 

@@ -14,6 +14,7 @@ from ISTNRegistrationLib.core.placement import Placement
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps, register_pair
 from ISTNRegistrationLib.core.stages import Stage, best_stage, stage_transforms
 from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.trust import Expectation, Expected
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from networks import blobs, model
@@ -226,6 +227,15 @@ def stage(name, agreement):
 )
 def test_a_stage_that_made_things_worse_is_given_up(agreements, best):
     assert best_stage([stage(str(k), a) for k, a in enumerate(agreements)]) == best
+
+
+@pytest.mark.parametrize("expected, best", [((0.56, 0.05, 0.04), 0), ((0.5, 0.7, 0.695), 2), ((0.4, 0.7, 0.6), 1)])
+def test_the_expected_dice_decides_which_stage_is_kept_and_not_the_agreement(expected, best):
+    told = [Expectation(Expected("", dice, 0.0, 1.0), ()) for dice in expected]
+    rising = [dataclasses.replace(stage(str(k), 0.3 * k), expected=e) for k, e in enumerate(told)]
+    assert best_stage(rising) == best
+    unknown = [dataclasses.replace(rising[0], expected=None), *rising[1:]]
+    assert best_stage(unknown) == 2  # one stage cannot be told: agreement, as before
 
 
 def test_the_kept_stage_gives_the_transform_and_the_warped_map(monkeypatch):

@@ -1,0 +1,137 @@
+"""Fit the curves of core/trust.py to registrations whose true Dice is known, and say how far they can be trusted."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ISTNRegistrationLib.core.trust import FEATURES, TrustModel, ramps
+from scipy.optimize import minimize
+
+QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.9, 0.98)  # of the evidence: where a curve can bend
+SMALLEST_DICE = 0.02
+HOLD = 2e-4  # how strongly a curve is held to the ground
+HUBER = 0.05  # differences larger than this count linearly
+TRAIN_WEIGHT = 0.5  # of a pair of training people, which the networks know, against one of validation people
+LEVELS = 6  # at which intervals are told
+OUTSIDE = 0.05  # below the interval, and above it
+FOLDS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Stages (N): evidence (N, C, F), true Dice (N, C), and of which case, kind, split and people; last of its run."""
+
+    evidence: np.ndarray
+    dice: np.ndarray
+    case: np.ndarray
+    kind: np.ndarray
+    split: np.ndarray
+    people: list[frozenset[str]]
+    last: np.ndarray
+
+    def only(self, chosen) -> Table:
+        """The stages that are chosen (N,)."""
+        arrays = {key: getattr(self, key)[chosen] for key in ("evidence", "dice", "case", "kind", "split", "last")}
+        return Table(**arrays, people=[p for p, keep in zip(self.people, chosen, strict=True) if keep])
+
+
+def read_table(path: Path, structures: list[str]) -> Table:
+    """The CSV of ``trust_runs``; registrations that were refused are left out, structures that no label has count 0."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["structure"]]
+    stages = [rows[k : k + len(structures)] for k in range(0, len(rows), len(structures))]
+    stages = [s for s in stages if [row["structure"] for row in s] == structures]  # a kill may have cut the last one
+    first = [s[0] for s in stages]
+    return Table(
+        evidence=np.array([[[float(row[name]) for name in FEATURES] for row in s] for s in stages]),
+        dice=np.nan_to_num(np.array([[float(row["dice"]) for row in s] for s in stages])),
+        case=np.array([int(row["case"]) for row in first]),
+        kind=np.array([row["kind"] for row in first]),
+        split=np.array([row["split"] for row in first]),
+        people=[frozenset(row["people"].split()) for row in first],
+        last=np.array([row["kept"] == "1" for row in first]),
+    )
+
+
+def fit(table: Table) -> TrustModel:
+    """Curves fitted to all of the table, intervals to people who were left out."""
+    curves = fit_curves(table)
+    told = left_out(table)
+    return TrustModel(**vars(curves) | intervals(told, table))
+
+
+def fit_curves(table: Table) -> TrustModel:
+    """The curves alone: bounded least squares with a robust loss, each rise held to zero (L-BFGS-B)."""
+    count = table.dice.shape[1]
+    knots = _knots(table.evidence)
+    steps = ramps(table.evidence, knots).reshape(len(table.dice), count, -1)
+    weights = np.where(table.split == "train", TRAIN_WEIGHT, 1.0)[:, None]
+    stages = np.array([np.sum(table.case == case) for case in table.case])[:, None]
+    weights = weights / stages / np.mean(weights / stages)
+
+    def loss(parameters):
+        base, gains = parameters[:count], parameters[count:]
+        said = np.exp(-(base + steps @ gains))
+        off = said - table.dice
+        root = np.sqrt(1 + (off / HUBER) ** 2)
+        slope = weights * off / root * -said / off.size
+        value = (weights * HUBER**2 * (root - 1)).mean() + HOLD * HUBER * (gains**2).sum() / 2
+        return value, np.concatenate([slope.sum(0), np.tensordot(slope, steps, 2) + HOLD * HUBER * gains])
+
+    start = np.concatenate([np.full(count, 0.15), np.full(steps.shape[-1], 0.01)])
+    bounds = [(0, -np.log(SMALLEST_DICE))] * len(start)
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
+    base, gains = found.x[:count], found.x[count:].reshape(len(FEATURES), -1)
+    none = np.array([[0.0, 1.0]] * 2)
+    return TrustModel(base, knots, gains, none, np.zeros((2, 2)), np.zeros((2, 2)))
+
+
+def _knots(evidence: np.ndarray) -> np.ndarray:
+    values = evidence.reshape(-1, evidence.shape[-1])
+    return np.maximum.accumulate(np.quantile(values, QUANTILES, axis=0).T, axis=1)
+
+
+def left_out(table: Table) -> np.ndarray:
+    """Dice (N, C) said by curves that never saw either person of the pair."""
+    everyone = sorted(frozenset().union(*table.people))
+    np.random.default_rng(2026).shuffle(everyone)
+    told = np.full(table.dice.shape, np.nan)
+    for a, b in itertools.combinations_with_replacement(range(FOLDS), 2):
+        out = {person for k, person in enumerate(everyone) if k % FOLDS in (a, b)}
+        asked = np.array([_in_folds(people, everyone) == {a, b} for people in table.people])
+        kept = np.array([not people & out for people in table.people])
+        if asked.any() and kept.any():
+            told[asked] = fit_curves(table.only(kept)).dice(table.evidence[asked])
+    return told
+
+
+def _in_folds(people: frozenset[str], everyone: list[str]) -> set[int]:
+    return {everyone.index(person) % FOLDS for person in people}
+
+
+def intervals(told: np.ndarray, table: Table) -> dict[str, np.ndarray]:
+    """How far below and above what was said the true Dice lay, at some levels; of structures, and of their mean."""
+    tables = []
+    for said, true in ((told.ravel(), table.dice.ravel()), (told.mean(1), table.dice.mean(1))):
+        known = np.isfinite(said)
+        tables.append(_interval(said[known], true[known]))
+    return {key: np.array([t[k] for t in tables]) for k, key in enumerate(("levels", "below", "above"))}
+
+
+def _interval(said: np.ndarray, true: np.ndarray):
+    """Levels with as many differences around each; the share ``OUTSIDE`` of them lies beyond either end."""
+    order, off = np.argsort(said), true - said
+    parts = np.array_split(order, LEVELS)
+    levels = np.array([said[part].mean() for part in parts])
+    low, high = (np.array([_quantile(off[part], q) for part in parts]) for q in (OUTSIDE, 1 - OUTSIDE))
+    return levels + 1e-6 * np.arange(LEVELS), np.maximum(-low, 0), np.maximum(high, 0)
+
+
+def _quantile(values: np.ndarray, share: float) -> float:
+    """A quantile that a small sample keeps for new values, too (conformal: one more value, at the far end)."""
+    far = np.append(values, values.min() if share < 0.5 else values.max())
+    return float(np.quantile(far, share))

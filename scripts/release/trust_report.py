@@ -1,0 +1,93 @@
+"""How right expected Dice and light are, in words and tables: of people who were left out, or of develop-test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from ISTNRegistrationLib.core.quality import FAIR_EXPECTED, LOW_EXPECTED
+from ISTNRegistrationLib.core.trust import TrustModel
+
+from release.trust_fit import Table, left_out
+
+POOR, FAIR = 0.6, 0.7  # true Dice: green below POOR is a false green, red above FAIR a false red
+
+
+def spoken(model: TrustModel, table: Table, names: list[str], new_people: bool = False) -> list[str]:
+    """Markdown lines.
+
+    Args:
+        new_people: whether none of them was used for the model; else every pair is judged by curves without its people.
+    """
+    said = model.dice(table.evidence) if new_people else left_out(table)
+    known = np.isfinite(said).all(axis=1)
+    said, table = said[known], table.only(known)
+    last = table.last
+    ends, true = said[last].mean(1), table.dice[last].mean(1)
+    agreement = 1 - table.evidence[last][:, :, 1].mean(1)
+    return [
+        f"{len(ends)} registrations, {len(said)} stages, {len(frozenset().union(*table.people))} people.",
+        "",
+        "| of | correlation | mean absolute error | in the interval |",
+        "|---|---|---|---|",
+        _row("the result, mean of the structures", ends, true, _inside(model, ends, true, 1)),
+        _row("every stage, mean of the structures", said.mean(1), table.dice.mean(1), None),
+        _row("every stage, each structure", said.ravel(), table.dice.ravel(), _inside(model, said, table.dice, 0)),
+        _row("agreement in the place of the expected Dice", agreement, true, None),
+        "",
+        *_lights(model, ends, true, agreement),
+        "",
+        *_by_kind(ends, true, agreement, table.kind[last]),
+        "",
+        "Mean absolute error by structure: "
+        + ", ".join(f"{n} {e:.3f}" for n, e in zip(names, np.abs(said - table.dice).mean(0), strict=True)) + ".",
+    ]
+
+
+def _row(title: str, said: np.ndarray, true: np.ndarray, inside: float | None) -> str:
+    correlation = np.corrcoef(said, true)[0, 1]
+    share = "-" if inside is None else f"{100 * inside:.0f} %"
+    return f"| {title} | {correlation:.3f} | {np.abs(said - true).mean():.3f} | {share} |"
+
+
+def _inside(model: TrustModel, said: np.ndarray, true: np.ndarray, kind: int) -> float:
+    below, above = (np.interp(said, model.levels[kind], table[kind]) for table in (model.below, model.above))
+    return float(((true >= said - below) & (true <= said + above)).mean())
+
+
+def _lights(model: TrustModel, said: np.ndarray, true: np.ndarray, agreement: np.ndarray) -> list[str]:
+    """Rates of false lights, by the expected Dice and by the agreement (the rules of a checkpoint without a model)."""
+    low = said - np.interp(said, model.levels[1], model.below[1])
+    lights = {
+        "expected Dice": (low >= FAIR_EXPECTED, said < LOW_EXPECTED),
+        "agreement": (agreement >= 0.75, agreement < 0.5),
+    }
+    lines = ["| light by | green | red | false green | false red |", "|---|---|---|---|---|"]
+    for name, (green, red) in lights.items():
+        counts = f"{green.sum()} | {red.sum()}"
+        false_green, false_red = _share(green, true < POOR), _share(red, true >= FAIR)
+        lines.append(f"| {name} | {counts} | {false_green} | {false_red} |")
+    told = f"False green: green among the results below {POOR}; false red: red among those from {FAIR} on."
+    return [*lines, "", told]
+
+
+def _share(light: np.ndarray, among: np.ndarray) -> str:
+    return f"{(light & among).sum()} of {among.sum()}"
+
+
+def _by_kind(said: np.ndarray, true: np.ndarray, agreement: np.ndarray, kinds: np.ndarray) -> list[str]:
+    lines = ["| image | n | true Dice | expected | agreement |", "|---|---|---|---|---|"]
+    for kind in sorted(set(kinds)):
+        of = kinds == kind
+        means = " | ".join(f"{values[of].mean():.2f}" for values in (true, said, agreement))
+        lines.append(f"| {kind} | {of.sum()} | {means} |")
+    return lines
+
+
+def page_part(page: Path, data: str, lines: list[str]) -> None:
+    """Put the lines between the page's marks of this data set."""
+    begin, end = f"<!-- {data} -->", f"<!-- end of {data} -->"
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(begin)
+    after = rest.split(end)[1]
+    page.write_text("\n".join([before + begin, *lines, end + after.rstrip(), ""]), encoding="utf-8", newline="\n")
