@@ -1,5 +1,6 @@
 """The Python of docs/scripting.md runs as it stands (with the tiny checkpoint in place of the shipped one)."""
 
+import ast
 import csv
 import re
 from pathlib import Path
@@ -69,3 +70,12 @@ def test_every_script_that_is_started_on_its_own_and_every_page_that_one_makes_i
     made = re.compile(r"(Written|Made) by `(python )?scripts")
     made = [path.name for path in DOCS.glob("*.md") if made.search(path.read_text("utf-8"))]
     assert len(made) > 5 and [name for name in made if f"]({name})" not in page] == []
+
+
+def test_the_page_of_checkpoints_names_every_key_of_a_card():
+    source = ROOT / "ISTNRegistration" / "ISTNRegistrationLib" / "cli" / "training_outputs.py"
+    tree = ast.parse(source.read_text("utf-8"))
+    (card,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "model_card"]
+    keys = {key.value for node in ast.walk(card) if isinstance(node, ast.Dict) for key in node.keys if key is not None}
+    page = (DOCS / "checkpoint.md").read_text("utf-8")
+    assert len(keys) > 10 and [key for key in keys - {"python", "torch", "numpy"} if f"`{key}`" not in page] == []

@@ -1,8 +1,8 @@
-"""Spoilt training labels of the hippocampus: does implicit training hold up better (the paper's closing conjecture)?
+"""Corrupted training labels of the hippocampus: does implicit training hold up better (the paper's closing conjecture)?
 
     python scripts/paper/corrupted.py eroded --output work/eroded        label maps and subjects.csv for `istn train`
 
-Only training scans are spoilt; validation and test keep their labels.
+Only training scans are corrupted; validation and test keep their labels.
 """
 
 from __future__ import annotations
@@ -60,20 +60,20 @@ def missing(labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def corrupted(kind: str, labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A label map spoilt in one of the KINDS."""
+    """A label map corrupted in one of the KINDS."""
     return eroded(labels) if kind == "eroded" else {"shifted": shifted, "missing": missing}[kind](labels, rng)
 
 
 def corrupted_rows(kind: str, folder: Path) -> list[dict[str, str]]:
-    """Write the spoilt training labels into ``folder``; rows for the subjects' CSV of `istn train`."""
+    """Write the corrupted training labels into ``folder``; rows for the subjects' CSV of `istn train`."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = subjects.subject_rows("hippocampus")
     for number, row in enumerate(rows):
         if row["split"] == "train":
             labels = read_labels(row["labels"])
-            spoilt = corrupted(kind, labels.array, np.random.default_rng([KINDS.index(kind), number]))
+            array = corrupted(kind, labels.array, np.random.default_rng([KINDS.index(kind), number]))
             row["labels"] = str((folder / Path(row["labels"]).name).resolve())
-            write_image(row["labels"], Volume(spoilt, labels.grid, labels.name))
+            write_image(row["labels"], Volume(array, labels.grid, labels.name))
     return rows
 
 

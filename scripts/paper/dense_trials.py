@@ -1,6 +1,7 @@
 """The dense transform on brains as a user gets it, and each kind of its loss: Dice, folded voxels, seconds.
 
     python scripts/paper/dense_trials.py [--pairs 6]                  # develop-val, for docs/dense.md
+    python scripts/paper/dense_trials.py --losses maps+image --iterations 20 35
     python scripts/paper/dense_trials.py --split develop-test --losses --csv docs/results_dense_pairs.csv  # once
 
 Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -41,12 +43,13 @@ def main() -> None:
     parser.add_argument("--split", choices=("develop-val", "develop-test"), default="develop-val")
     parser.add_argument("--pairs", type=int, help="how many of the ordered pairs (default: all)")
     parser.add_argument("--losses", nargs="*", default=LOSSES)
+    parser.add_argument("--iterations", type=int, nargs="+", default=[DenseOptions.iterations])
     parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[tuple] = []
     for fixed, moving in datasets()["brain"].pairs(args.split.removeprefix("develop-"))[: args.pairs]:
-        for name, numbers in trial(fixed, moving, args.losses).items():
+        for name, numbers in trial(fixed, moving, args.losses, args.iterations).items():
             rows.append((fixed.image.name, moving.image.name, name, *numbers))
         if args.csv:
             write(args.csv, rows)
@@ -65,7 +68,7 @@ def write(path: Path, rows: list[tuple]) -> None:
         writer.writerows((*row[:3], round(row[3], 5), row[4], round(row[5], 3)) for row in rows)
 
 
-def trial(fixed, moving, losses) -> dict[str, tuple[float, float, float]]:
+def trial(fixed, moving, losses, iterations) -> dict[str, tuple[float, float, float]]:
     """Dice, folded voxels at 1 mm and seconds of one pair, by what was done."""
     checkpoint = load_checkpoint("brain")
     found = {}
@@ -76,10 +79,11 @@ def trial(fixed, moving, losses) -> dict[str, tuple[float, float, float]]:
     maps = [torch.from_numpy(m.array)[None] for m in (result.fixed_map, result.moving_map)]
     pair = DensePair(*maps, fixed.image, moving.image, torch.ones_like(checkpoint.model.channel_weights))
     placement, start = Placement(result.fixed_map.grid, result.initial), result.stages[-2].transform
-    for loss in losses:
+    for loss, count in itertools.product(losses, iterations):
         began = time.perf_counter()
-        dense = dense_stage(pair, placement, start, DenseOptions(loss))
-        found[f"dense stage alone, {loss}"] = _numbers(dense.transform, fixed, moving, time.perf_counter() - began)
+        dense = dense_stage(pair, placement, start, DenseOptions(loss, count))
+        name = f"dense stage alone, {loss}" + (f", {count} iterations" if count != DenseOptions.iterations else "")
+        found[name] = _numbers(dense.transform, fixed, moving, time.perf_counter() - began)
     return found
 
 

@@ -40,7 +40,7 @@ PEOPLE = {"brain": (3, 6), COARSE: (10, 30)}
 
 @dataclass(frozen=True)
 class Experiment:
-    """One training: ``people`` of the training split (0: all), its labels spoilt by ``corruption`` (or not)."""
+    """One training: ``people`` of the training split (0: all), its labels corrupted by ``corruption`` (or not)."""
 
     dataset: str
     method: str
@@ -59,8 +59,8 @@ def experiments() -> list[Experiment]:
     table = [Experiment(dataset, method) for dataset in CONFIGS for method in METHODS]
     efficiency = [Experiment(d, m, n) for d, counts in PEOPLE.items() for m in ("stn-s", "istn-e") for n in counts]
     efficiency += [Experiment(COARSE, "stn-s")]
-    spoilt = [Experiment(COARSE, m, 0, c) for c in ("", *corrupted.KINDS) for m in ("istn-e", "istn-i")]
-    return table + efficiency + spoilt
+    worse = [Experiment(COARSE, m, 0, c) for c in ("", *corrupted.KINDS) for m in ("istn-e", "istn-i")]
+    return table + efficiency + worse
 
 
 def configuration(experiment: Experiment, folder: Path) -> str:

@@ -35,7 +35,7 @@ TEXT = """# Results
 Written by `python scripts/paper/results.py`; every pair's numbers are in [results_pairs.csv](results_pairs.csv).
 
 This page measures the shipped checkpoint `brain`. All four methods on three data sets: [table1.md](table1.md); few
-people and spoilt labels: [comparisons.md](comparisons.md); [figures](figures.md).
+people and corrupted labels: [comparisons.md](comparisons.md); [figures](figures.md).
 
 MICCAI 2012 multi-atlas labelling brains, `{split}`: {scans} scans of people that neither training nor any choice
 has seen, all {pairs} ordered pairs of different people. Mean ± standard deviation over the pairs. The moving label

@@ -198,14 +198,14 @@ def corruption_table(scores: Scores) -> str:
 
 
 def corruption_losses(scores: Scores) -> str:
-    """What each kind of spoiling costs ISTN-e and ISTN-i, paired over the test pairs."""
+    """What each kind of corruption costs ISTN-e and ISTN-i, paired over the test pairs."""
     rows = []
     for kind in experiments.corrupted.KINDS:
         for row, stages in ROWS.items():
             losses = []
             for method in ("istn-e", "istn-i"):
-                clean, spoilt = (experiments.Experiment(experiments.COARSE, method, 0, k).name for k in ("", kind))
-                losses.append(difference(scores.get((spoilt, stages[0]), {}), scores.get((clean, stages[0]), {})))
+                clean, worse = (experiments.Experiment(experiments.COARSE, method, 0, k).name for k in ("", kind))
+                losses.append(difference(scores.get((worse, stages[0]), {}), scores.get((clean, stages[0]), {})))
             if all(losses):
                 better = "implicit" if losses[1][0] > losses[0][0] else "explicit"
                 rows.append([kind, " ".join(row), losses[0][2], losses[1][2], better])

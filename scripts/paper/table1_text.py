@@ -65,7 +65,7 @@ Written by `python scripts/paper/table1_report.py` from `docs/results_comparison
 Mean Dice ± standard deviation over the first test pairs of [table1.md](table1.md): 20 of hippocampus, 14 of brain.
 One seed. Brain: Resources/Configs/brain-quick.toml (2.5 mm, 1200 steps). Hippocampus: a coarse grid
 (Resources/Configs/hippocampus-coarse.toml: 1.5 mm, 800 steps, minutes each), so that there could be many models. Few
-people and many, clean and spoilt, have the same steps.
+people and many, clean and corrupted, have the same steps.
 
 ## Data efficiency (the paper's 100 against 1,000 pairs)
 
@@ -86,7 +86,7 @@ Hippocampus; only the training labels are corrupted (`scripts/paper/corrupted.py
 
 {corruption}
 
-What spoiling costs, paired over the test pairs (mean ± SE):
+What corruption costs, paired over the test pairs (mean ± SE):
 
 {losses}
 
