@@ -122,6 +122,13 @@ def test_a_terminal_without_umlauts_gets_an_escape():
     assert b"Traceback" not in done.stderr and b"Gehirn-\\xfc-\\u8111" in done.stderr
 
 
+def test_results_too_are_written_with_escapes():
+    code = "from ISTNRegistrationLib.cli import main; main._print_anything(); print('Gehirn-\u00fc')"
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE, env=environment, capture_output=True, check=False)
+    assert done.stdout.strip() == b"Gehirn-\\xfc", done.stderr
+
+
 def test_an_input_error_becomes_one_line_and_exit_code_2(broken, capsys):
     broken(InputError("Image 'a'", "it is\nodd", "even", "odd", "Add one"))
     assert run("train") == 2

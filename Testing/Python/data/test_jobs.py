@@ -6,6 +6,7 @@ import time
 import pytest
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.data.jobs import in_processes, shared_threads
+from ISTNRegistrationLib.data.journal import Journal
 from workers import Square
 
 
@@ -19,10 +20,10 @@ def alive(process):
 
 
 def test_every_item_has_its_result_and_one_that_dies_costs_only_itself():
-    found = dict(in_processes(Square(), [2, 13, 3, 4], 2, 1))
+    found = dict(in_processes(Square(), [2, 13, 3, 4], 2, 2))
     assert isinstance(found[1], InputError) and "exit code 7" in str(found[1])
     assert {k: found[k][0] for k in (0, 2, 3)} == {0: 4, 2: 9, 3: 16}
-    assert {found[k][1] for k in (0, 2, 3)} == {1}
+    assert {found[k][1] for k in (0, 2, 3)} == {2}
     assert os.getpid() not in {found[k][2] for k in (0, 2, 3)}
 
 
@@ -37,6 +38,14 @@ def test_when_the_caller_stops_the_processes_end_at_once():
     process = next(results)[1][2]
     results.close()
     assert not alive(process) and time.monotonic() - began < 60
+
+
+def test_the_journal_has_the_order_of_the_list_and_leaves_other_rows_in_their_places(tmp_path):
+    with Journal(tmp_path / "j.csv", ("id", "n")) as journal:
+        for name in ("c", "other", "a", "b"):
+            journal.append(name, [{"n": name}])
+        journal.sort(["a", "b", "c", "missing"])
+    assert [line[0] for line in (tmp_path / "j.csv").read_text().splitlines()[1:]] == ["a", "o", "b", "c"]
 
 
 @pytest.mark.parametrize("threads, jobs, each", [(8, 2, 4), (7, 2, 3), (2, 5, 1)])
