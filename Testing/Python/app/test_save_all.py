@@ -43,6 +43,9 @@ def test_one_click_saves_everything_named_by_what_it_is(judged, chosen):
     nodes, there = judged.judgeTab.nodes, chosen / FOLDER
     saved = read_image(there / "map warped.nrrd")
     np.testing.assert_allclose(saved.array, volumeFromNode(nodes.heatmaps["warped"]).array, atol=1e-6)
+    field = sitk.ReadImage(str(there / "displacement field.nrrd"))
+    assert field.GetSize() == nodes.outcome.request.fixed.image.grid.size
+    assert field.GetSize() != nodes.outcome.request.moving.image.grid.size
     expected = nodes.result.transform.map_points(np.array([POINT]))[0]
     forward, back = (sitk.ReadTransform(str(there / name)) for name in others[:2])
     np.testing.assert_allclose(forward.TransformPoint(POINT), expected, atol=1e-6)

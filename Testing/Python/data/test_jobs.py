@@ -20,7 +20,7 @@ def alive(process):
 
 
 def test_every_item_has_its_result_and_one_that_dies_costs_only_itself():
-    found = dict(in_processes(Square(), [2, 13, 3, 4], 2, 2))
+    found = dict(in_processes(Square(), [2, 13, 3, 4], 1, 2))
     assert isinstance(found[1], InputError) and "exit code 7" in str(found[1])
     assert {k: found[k][0] for k in (0, 2, 3)} == {0: 4, 2: 9, 3: 16}
     assert {found[k][1] for k in (0, 2, 3)} == {2}
