@@ -1,5 +1,7 @@
 """What several tests build: grids of every orientation, smooth volumes, transforms with a B-spline residual."""
 
+from pathlib import Path
+
 import numpy as np
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.transform import BSplineField, SpatialTransform
@@ -84,3 +86,23 @@ def points_inside(grid, count=50, seed=0):
     """Random LPS points (count, n) inside ``grid``."""
     index = np.random.default_rng(seed).uniform(0, 1, (count, grid.ndim)) * (np.asarray(grid.size) - 1)
     return grid.index_to_physical(index)
+
+
+def crop(shift):
+    """Two ellipsoids that look like a hippocampus to the checkpoint, ``shift`` mm aside."""
+    grid = Grid.centered((3.0, -20.0, 10.0), (40, 50, 44), (1.0, 1.0, 1.0))
+    points = grid.points() - grid.center - np.asarray(shift)
+    body = ((points / [7, 16, 6]) ** 2).sum(-1)
+    head = (((points - [2, -14, -1]) / [8, 7, 7]) ** 2).sum(-1)
+    around = 3 * (((points - [0, 3, 9]) / [9, 14, 3]) ** 2).sum(-1) - 3
+    values = 60 + 40 / (1 + np.exp(6 * (np.minimum(body, head) - 1))) - 25 / (1 + np.exp(around))
+    tilt = points @ [0.05, 0.03, -0.04]  # no end plane is empty: a real crop's are not either
+    return Volume((values + tilt).astype(np.float32), grid)
+
+
+def brains():
+    """The bundled pair."""
+    from ISTNRegistrationLib.data.images import read_image
+
+    sample_data = Path(__file__).resolve().parents[2] / "ISTNRegistration" / "Resources" / "SampleData"
+    return [read_image(sample_data / f"{name}.nii.gz") for name in ("mni152", "colin27")]

@@ -66,7 +66,7 @@ def _unlike_training(role: str, facts: ImageFacts, config: ModelConfig, card: di
     share = float(np.prod(facts.extent) / np.prod(np.multiply(config.grid.size, config.grid.spacing)))
     if share < SMALL_PART:
         found.append(f"The {role} image shows much less than the region that the checkpoint was trained on.")
-    if share > LARGE_PART and config.grid.anchor == "center":  # the structures are expected in the image's middle
+    if share > LARGE_PART and config.grid.anchor in ("center", "content"):  # where the structures should be
         found.append(f"The {role} image shows far more than the region around which the checkpoint expects a crop.")
     return found
 

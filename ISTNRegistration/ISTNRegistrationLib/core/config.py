@@ -14,7 +14,7 @@ from .grid import Grid
 
 METHODS = ("stn-u", "stn-s", "istn-e", "istn-i")
 TRANSFORMS = ("rigid", "affine", "bspline")
-ANCHORS = ("center_of_mass", "center")
+ANCHORS = ("center_of_mass", "center", "content")
 NORMALIZATIONS = ("percentile", "none")
 PRESETS = ("default", "published")
 CONVENTIONS = ("paper", "published")

@@ -11,14 +11,15 @@ import torch
 from .dense_field import DenseField, refined
 from .dense_terms import ImageTerm, MapTerm, Warp
 from .diffeomorphism import repaired
-from .grid import Grid
+from .grid import Grid, apply_matrix
 from .lncc import LocalCorrelation
-from .preprocess import intensity_range, network_input, resample
+from .preprocess import Prepared, means_widths, part_means
 from .transform import SpatialTransform
 from .volume import Volume
 
 VISIBLE = 0.05  # of the largest map value
 MARGIN_MM = 8.0  # of the box around what the maps show
+MOTION_MM = 10.0  # more than the stage's steps add up to (20 of 0.35 mm)
 COARSE_IMAGE = 0.75  # images with voxels of less than this share of the networks' are compared on half their spacing
 
 
@@ -61,17 +62,22 @@ class Box:
 
     def image_term(self, weight: float, reach_mm: float, window: int) -> ImageTerm:
         """The images' part: windows ``window`` voxels to each side, around all within ``reach_mm`` of a structure."""
-        fixed, moving = self.pair.fixed_image, self.pair.moving_image
-        factor = 2 if min(fixed.grid.spacing) < COARSE_IMAGE * min(self.grid.spacing) else 1
+        fixed, moving = Prepared(self.pair.fixed_image), Prepared(self.pair.moving_image)
+        factor = 2 if min(fixed.volume.grid.spacing) < COARSE_IMAGE * min(self.grid.spacing) else 1
         fine = refined(self.grid, factor)
-        there = network_input(fixed, fine, np.eye(fine.ndim + 1), self.pair.normalization).to(self.field)
+        there = fixed.network_input(fine, np.eye(fine.ndim + 1), self.pair.normalization).to(self.field)
         near = dilated(self.cut(self.shown), [round(reach_mm / s) for s in reversed(self.grid.spacing)])
         mask = torch.nn.functional.interpolate(near, size=fine.shape)
         needed = dilated(mask, [window + 1] * fine.ndim).flatten().nonzero()[:, 0]
-        values, grid = detailed(moving, fine, self.pair.normalization)
+        values, grid = detailed(moving, fine, self._moving_points(), self.pair.normalization)
         matrix = self._to(grid, self.start.linear, fine)
         warp = Warp(values.to(self.field), matrix, fine.shape, needed[: len(needed) // 2 * 2])
         return ImageTerm(warp, LocalCorrelation(there, mask, window), factor, weight)
+
+    def _moving_points(self) -> np.ndarray:
+        """LPS (P, n) of corners around where T may lead from the box."""
+        reach = float(self.field.abs().max()) + MOTION_MM / min(self.grid.spacing)
+        return apply_matrix(self.start.linear, self.grid.corners(reach))
 
     def cut(self, values: torch.Tensor) -> torch.Tensor:
         """The box's part of values on the networks' grid."""
@@ -134,21 +140,8 @@ def dilated(mask: torch.Tensor, reach: list[int]) -> torch.Tensor:
     return mask
 
 
-def detailed(volume: Volume, grid: Grid, normalization: str) -> tuple[torch.Tensor, Grid]:
-    """Normalized intensities (1, 1, ...) on the volume's own voxels, or on means of blocks if they are much finer."""
-    low, high = intensity_range(volume, normalization)
-    factor = [max(1, min(math.floor(min(grid.spacing) / s + 1e-6), n)) for s, n in _spacing_and_size(volume.grid)]
-    own = volume.grid
-    if max(factor) > 1:
-        matrix = own.matrix
-        matrix[:-1, -1] = own.index_to_physical((np.asarray(factor) - 1) / 2)
-        matrix[:-1, :-1] *= factor
-        own = Grid.from_matrix([n // f for n, f in zip(own.size, factor, strict=True)], matrix)
-        values = resample(volume, own, np.eye(own.ndim + 1))
-    else:
-        values = torch.from_numpy(np.ascontiguousarray(volume.array, dtype=np.float32))[None, None]
-    return ((values - low) / (high - low)).clamp_(0, 1), own
-
-
-def _spacing_and_size(grid: Grid):
-    return zip(grid.spacing, grid.size, strict=True)
+def detailed(image: Prepared, grid: Grid, points: np.ndarray, normalization: str) -> tuple[torch.Tensor, Grid]:
+    """Normalized intensities (1, 1, ...) as far as ``points``, on the image's own voxels; means if these are fine."""
+    low, high = image.intensity_range(normalization)
+    values, own = part_means(image.content, points, means_widths(image.content.grid, grid), low)
+    return values.div_(high - low).clamp_(max=1), own

@@ -24,6 +24,18 @@ def average_pool(x: torch.Tensor, factor: int | tuple[int, ...]) -> torch.Tensor
     return F.avg_pool2d(x, factor) if x.ndim == 4 else F.avg_pool3d(x, factor)
 
 
+def moving_means(x: torch.Tensor, widths: tuple[int, ...]) -> torch.Tensor:
+    """Means over every ``widths`` (array order) neighboring voxels, with zeros beyond the border: width - 1 more."""
+    for axis, width in enumerate(widths, start=2):
+        if width > 1:
+            size = x.shape[axis]
+            sums = x.new_zeros((*x.shape[:axis], size + width - 1, *x.shape[axis + 1 :]))
+            for offset in range(width):
+                sums.narrow(axis, offset, size).add_(x)
+            x = sums.div_(width)
+    return x
+
+
 def crop_like(x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """The first voxels of ``x`` along each axis, as many as ``other`` has (a doubled odd size is one too large)."""
     return x[(..., *(slice(0, size) for size in other.shape[2:]))]

@@ -1,5 +1,7 @@
 """From any image to what the networks see: normalized intensities on the networks' grid.
 
+Nothing depends on how the voxels are stored (flipped or permuted axes, empty planes at an end): ``core.content``.
+
 Convention: volumes are LPS mm. The networks' background is 0, inside and outside the image's field of view.
 """
 
@@ -11,8 +13,9 @@ import math
 import numpy as np
 import torch
 
-from .grid import Grid
-from .layers import average_pool
+from .content import content
+from .grid import Grid, apply_matrix
+from .layers import moving_means
 from .volume import Volume
 from .warp import affine_positions, sample
 
@@ -23,21 +26,31 @@ FOREGROUND_FRACTION = 0.1  # of the way from the darkest to the brightest intens
 class Prepared:
     """An image and what is counted of its voxels, each once, however often it is asked for.
 
-    The array must not change meanwhile.
+    Everything but ``center`` is of its ``content``. The array must not change meanwhile.
     """
 
     def __init__(self, volume: Volume) -> None:
         self.volume = volume
 
     @functools.cached_property
+    def content(self) -> Volume:
+        """The image's content (``content.content``)."""
+        return content(self.volume)
+
+    @functools.cached_property
+    def _subset(self) -> tuple[np.ndarray, int]:
+        """Every ``step``-th voxel along each axis, and ``step``."""
+        array = self.content.array
+        step = math.ceil(max(1.0, array.size / _STATISTICS_VOXELS) ** (1 / array.ndim))
+        return array[(slice(None, None, step),) * array.ndim], step
+
+    @functools.cached_property
     def foreground(self) -> tuple[np.ndarray, np.ndarray]:
-        """Values and index positions (P, n) (x, y[, z]) of a regular subset of the voxels that are not background.
+        """Values and index positions (P, n) (x, y[, z]) in ``content`` of a subset of the voxels not of the background.
 
         Background is what lies in the lowest tenth between the 0.5th and the 99.5th percentile.
         """
-        array, ndim = self.volume.array, self.volume.grid.ndim
-        step = max(1, math.ceil((array.size / _STATISTICS_VOXELS) ** (1 / ndim)))
-        values = array[(slice(None, None, step),) * ndim]
+        values, step = self._subset
         low, high = np.percentile(values, (0.5, 99.5))
         mask = values > low + FOREGROUND_FRACTION * (high - low)
         if not mask.any():
@@ -47,21 +60,22 @@ class Prepared:
     @functools.cached_property
     def center_of_mass(self) -> np.ndarray:
         """LPS mm of the foreground's centroid."""
-        return self.volume.grid.index_to_physical(self.foreground[1].mean(axis=0))
+        return self.content.grid.index_to_physical(self.foreground[1].mean(axis=0))
 
     def anchor(self, name: str) -> np.ndarray:
-        """LPS mm of the image's middle (``center``) or of its foreground's centroid (``center_of_mass``)."""
-        return self.volume.grid.center if name == "center" else self.center_of_mass
+        """LPS mm of the middle of the image (``center``) or its content, or the foreground's ``center_of_mass``."""
+        if name == "center_of_mass":
+            return self.center_of_mass
+        return (self.content if name == "content" else self.volume).grid.center
 
     def principal_axes(self) -> np.ndarray:
         """Axes (columns) of the foreground's second moments, longest last."""
-        points = self.volume.grid.index_to_physical(self.foreground[1].astype(float))
+        points = self.content.grid.index_to_physical(self.foreground[1].astype(float))
         return np.linalg.eigh(np.cov(points.T))[1]
 
     @functools.cached_property
     def _percentiles(self) -> tuple[float, float]:
-        step = max(1, self.volume.array.size // _STATISTICS_VOXELS)
-        low = float(np.percentile(self.volume.array.reshape(-1)[::step], 0.5))
+        low = float(np.percentile(self._subset[0], 0.5))
         high = float(np.percentile(self.foreground[0], 99.5))
         return low, high if high > low else low + 1.0
 
@@ -75,9 +89,11 @@ class Prepared:
         Args:
             matrix: fixed → moving (n+1, n+1), LPS mm; the identity for the fixed image.
         """
+        if normalization == "none":
+            return resample(self.content, grid, matrix)
         low, high = self.intensity_range(normalization)
-        resampled = resample(self.volume, grid, matrix, background=low)
-        return ((resampled - low) / (high - low)).clamp_(0, 1) if normalization != "none" else resampled
+        above = resample(self.content, grid, matrix, zero=low)
+        return above.div_(high - low).clamp_(max=1)
 
 
 def anchor_point(volume: Volume, anchor: str) -> np.ndarray:
@@ -95,26 +111,44 @@ def network_input(volume: Volume, grid: Grid, matrix: np.ndarray, normalization:
     return Prepared(volume).network_input(grid, matrix, normalization)
 
 
-def resample(volume: Volume, grid: Grid, matrix: np.ndarray, background: float = 0.0) -> torch.Tensor:
-    """Channels at matrix(x) for every x of ``grid``, (1, C, *grid.shape) float32, ``background`` outside.
+def resample(volume: Volume, grid: Grid, matrix: np.ndarray, zero: float | None = None) -> torch.Tensor:
+    """Channels at matrix(x) for every x of ``grid``, (1, C, *grid.shape) float32; 0 outside.
 
-    Finer volumes are first averaged over blocks of voxels, at most as large as the target's, so that nothing aliases.
+    Finer volumes are averaged around every point, over as many voxels as the target's are wide, so nothing aliases.
+
+    Args:
+        zero: an intensity that becomes 0, as all below it does; intensities stay as they are if it is None.
     """
-    factor = [max(1, math.floor(min(grid.spacing) / s + 1e-6)) for s in volume.grid.spacing]
-    factor = [min(f, s) for f, s in zip(factor, volume.grid.size, strict=True)]
-    blocks, source = _block_means(volume, factor)
+    widths = means_widths(volume.grid, grid)
+    means, source = part_means(volume, apply_matrix(matrix, grid.corners()), widths, zero)
     total = np.linalg.inv(source.cube_to_physical()) @ matrix @ grid.cube_to_physical()
-    positions = affine_positions(torch.as_tensor(total, dtype=torch.float32)[None], grid.shape)
-    return sample(blocks - background, positions) + background
+    return sample(means, affine_positions(torch.as_tensor(total, dtype=torch.float32)[None], grid.shape))
 
 
-def _block_means(volume: Volume, factor: list[int]) -> tuple[torch.Tensor, Grid]:
-    """Means (1, C, ...) over blocks of ``factor`` (x, y[, z]) voxels, and the grid of the blocks' middles."""
-    values = torch.from_numpy(np.ascontiguousarray(volume.channels, dtype=np.float32))[None]
-    if max(factor) == 1:
-        return values, volume.grid
-    pooled = average_pool(values, tuple(factor[::-1]))
+def needed(grid: Grid, points: np.ndarray, widths: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    """First voxel and one past the last (x, y[, z]) of what means over ``widths`` need around LPS ``points`` (P, n)."""
+    index = grid.physical_to_index(points)
+    size = np.asarray(grid.size)
+    low = np.clip(np.floor(index.min(axis=0)).astype(int) - widths, 0, size - 1)
+    return low, np.clip(np.ceil(index.max(axis=0)).astype(int) + 1 + widths, low + 1, size)
+
+
+def means_widths(fine: Grid, coarse: Grid) -> list[int]:
+    """How many voxels (x, y[, z]) of ``fine`` are as wide as one of ``coarse`` at most; 1 at least."""
+    return [max(1, math.floor(min(coarse.spacing) / size + 1e-6)) for size in fine.spacing]
+
+
+def part_means(volume: Volume, points, widths: list[int], zero: float | None) -> tuple[torch.Tensor, Grid]:
+    """Means (1, C, ...) over ``widths`` voxels (x, y[, z]) around and between the voxels; and their grid.
+
+    Args:
+        points: LPS (P, n); the means reach as far as these, and as the volume with 0 around it.
+        zero: as in :func:`resample`.
+    """
+    low, high = needed(volume.grid, points, widths)
+    part = volume.channels[(slice(None), *(slice(a, b) for a, b in zip(low[::-1], high[::-1], strict=True)))]
+    values = torch.from_numpy(np.ascontiguousarray(part, dtype=np.float32))[None]
+    means = moving_means(values if zero is None else (values - zero).clamp_(min=0), tuple(widths[::-1]))
     matrix = volume.grid.matrix
-    matrix[:-1, -1] = volume.grid.index_to_physical((np.asarray(factor) - 1) / 2)
-    matrix[:-1, :-1] *= factor
-    return pooled, Grid.from_matrix(pooled.shape[:1:-1], matrix)
+    matrix[:-1, -1] = volume.grid.index_to_physical(np.asarray(low) - (np.asarray(widths) - 1) / 2)
+    return means, Grid.from_matrix(means.shape[:1:-1], matrix)

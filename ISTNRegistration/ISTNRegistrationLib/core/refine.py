@@ -19,6 +19,7 @@ from .warp import affine_positions, sample
 
 OnIteration = Callable[[int, float, torch.Tensor], "bool | None"]
 LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
+FLOOR = 1e-3  # of the largest gradient: what is far below, rounding among it, takes no full step
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
 MIN_IMPROVEMENT = 1e-3  # of the loss
 ACTIVE_LEVEL = 0.05  # of the largest map value: fainter voxels, farther than REACH_MM from a structure, hardly matter
@@ -113,9 +114,9 @@ def _by_theta(start: torch.Tensor, iterations: int):
         square.lerp_(gradient.square(), 1 - decay_square)
         rate = LEARNING_RATES["theta"] * 0.5 * (1 + math.cos(math.pi * iteration / (iterations + 1)))
         step = mean / (1 - decay_mean ** (iteration + 1))
-        spread = (square / (1 - decay_square ** (iteration + 1))).sqrt() + 1e-8
+        spread = (square / (1 - decay_square ** (iteration + 1))).sqrt()
         with torch.no_grad():
-            theta.sub_(rate * step / spread)
+            theta.sub_(rate * step / (spread + FLOOR * spread.max()).clamp_(min=1e-30))
 
     return lambda: theta, update
 

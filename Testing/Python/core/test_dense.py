@@ -10,6 +10,7 @@ from ISTNRegistrationLib.core.dense_terms import coarser, finer
 from ISTNRegistrationLib.core.diffeomorphism import smallest_determinants
 from ISTNRegistrationLib.core.grid import Grid, apply_matrix
 from ISTNRegistrationLib.core.placement import Placement
+from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
@@ -166,8 +167,9 @@ def test_much_finer_images_are_averaged_and_stay_in_place():
     grid = Grid.centered((0.0, 0.0), (60, 80), (0.25, 0.5))
     array = np.zeros(grid.shape, np.float32)
     array[50:54, 12:16] = 1  # off-center
-    values, own = detailed(Volume(array, grid), Grid.centered((0.0, 0.0), (10, 10), (1.0, 1.0)), "none")
-    assert own.spacing == (1.0, 1.0)
+    coarse = Grid.centered((0.0, 0.0), (10, 10), (1.0, 1.0))
+    values, own = detailed(Prepared(Volume(array, grid)), coarse, grid.corners(), "none")
+    assert values.max() == pytest.approx(1.0) and (values > 0).sum() == (4 + 4 - 1) * (4 + 2 - 1)  # of 4 x 2 voxels
     middles = [(values[0, 0].numpy() * own.points()[..., k]).sum() / values.sum() for k in range(2)]
     assert np.allclose(middles, grid.index_to_physical([13.5, 51.5]), atol=1e-5)
 
