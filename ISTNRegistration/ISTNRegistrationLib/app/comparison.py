@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 from ..bridge.cockpit import Cockpit, Look
 from ..bridge.layout import VIEWS, BorrowedLayout, layoutXml
+from ..bridge.scene import checkPresent
 
 FLICKER_MS, PLAY_MS, PLAY_STEP = 600, 50, 0.05
 
@@ -49,7 +50,7 @@ class Comparison:
     def update(self, _value=None) -> None:
         """A choice has changed: the views follow."""
         p = self.parameters
-        if self.cockpit is None or p is None:
+        if self.cockpit is None or p is None or not self._present():
             return
         look = Look(
             heatmap=p.heatmap,
@@ -78,7 +79,8 @@ class Comparison:
 
     def onWorst(self) -> None:
         """Go to the place where the structures differ most."""
-        self.cockpit.lookAtWorst()
+        if self._present():
+            self.cockpit.lookAtWorst()
 
     def onPlay(self, wanted: bool) -> None:
         """Let the structures in 3-D move into place, or stop them where they are."""
@@ -86,7 +88,16 @@ class Comparison:
             self.ui.waySlider.value = self.ui.waySlider.minimum
         _run(self._play, wanted)
 
+    def _present(self) -> bool:
+        """Whether all that is compared is still in the scene; without it the views close."""
+        pair, nodes = self._result
+        present = all(map(slicer.mrmlScene.IsNodePresent, (*pair, *nodes.compared)))
+        if not present:
+            self.ui.cockpitButton.checked = False
+        return present
+
     def _open(self, pair, nodes) -> None:
+        checkPresent(slicer.mrmlScene, (*pair, *nodes.compared), "after the registration", "Register again")
         self._layout = BorrowedLayout(slicer.mrmlScene, layoutXml(), self._onLeft)
         try:
             self.cockpit = Cockpit(slicer.mrmlScene, pair, nodes)
@@ -112,7 +123,8 @@ class Comparison:
         self.ui.cockpitButton.checked = False
 
     def _onFlicker(self) -> None:
-        self.cockpit.flick()
+        if self._present():
+            self.cockpit.flick()
 
     def _onPlay(self) -> None:
         slider = self.ui.waySlider

@@ -12,6 +12,7 @@ from ..bridge.carry import carry
 from ..bridge.provenance import asPython, provenance
 from ..bridge.report import writeHtml
 from ..bridge.saving import IMAGE_FORMATS, resultFolder, saveAll
+from ..bridge.scene import checkPresent
 from ..bridge.views import showVolumes, viewsOfPair
 from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.files import write_text
@@ -110,7 +111,9 @@ class JudgeTab:
     def onCarry(self) -> None:
         """Make registered copies of the ticked nodes."""
         with slicer.util.tryWithErrorDisplay(_("The registered copies could not be made."), waitCursor=True):
-            carry(slicer.mrmlScene, self.ui.carrySelector.checkedNodes(), self.nodes.transform, self.pair[0])
+            scene, nodes = slicer.mrmlScene, self.nodes
+            checkPresent(scene, [nodes.transform, self.pair[0]], "after the registration", "Register again")
+            carry(scene, self.ui.carrySelector.checkedNodes(), nodes.transform, self.pair[0], nodes.result.transform)
 
     def _showResult(self) -> None:
         """The result over the fixed volume, in views where the user has chosen nothing else."""

@@ -9,8 +9,10 @@ import slicer
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from .outputs import applyTransform
+from ..core.transform import SpatialTransform
+from .parents import applyTransform, liesUnder
 from .scene import allOrNothing, nodeIds, nodesSince
+from .transforms import transformNodeFor
 from .volumes import orientedImage, volumeFromNode, volumeFromSegment
 
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
@@ -21,8 +23,14 @@ def carry(
     nodes: Sequence,
     transformNode: slicer.vtkMRMLTransformNode,
     fixedNode: slicer.vtkMRMLScalarVolumeNode,
+    transform: SpatialTransform | None = None,
 ) -> list:
     """Copies of ``nodes`` under the registration, hardened: they lie on the fixed image, with no transform above them.
+
+    What lies under the registration's node already stays where it is seen.
+
+    Args:
+        transform: the registration (SpatialTransform), where its node lies above the moving volume and does more.
 
     Segmentations are looked up voxel by voxel on the fixed image's grid, since Slicer (5.11 to 5.13) cuts oblique
     segmentations under a warp.
@@ -35,7 +43,12 @@ def carry(
             expected = "segmentations, markups or models"
             raise InputError(f"Node '{node.GetName()}'", "it cannot be copied", expected, node.GetClassName())
     with allOrNothing(scene):
-        return [_carried(scene, node, transformNode, fixedNode) for node in nodes]
+        helper = transformNodeFor(scene, transform, "registration") if transform is not None else transformNode
+        apply = [transformNode if liesUnder(node, transformNode) else helper for node in nodes]
+        copies = [_carried(scene, node, above, fixedNode) for node, above in zip(nodes, apply, strict=True)]
+        if helper is not transformNode:
+            scene.RemoveNode(helper)
+    return copies
 
 
 def _carried(scene, node, transformNode, fixedNode):

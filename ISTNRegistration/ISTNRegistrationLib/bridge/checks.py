@@ -10,7 +10,8 @@ import slicer
 from ..core.card import CheckpointCard
 from ..core.checks import ImageFacts, warnings
 from ..core.grid import Grid
-from .volumes import RAS_TO_LPS, ijkToWorld
+from .hardened import hardenedGrid
+from .volumes import RAS_TO_LPS, ijkToRas, ijkToWorld, keepsRightAngles
 
 
 def pairWarnings(
@@ -37,7 +38,10 @@ def imageFacts(node: slicer.vtkMRMLScalarVolumeNode) -> ImageFacts | None:
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         return None
-    matrix = RAS_TO_LPS @ ijkToWorld(node)
-    if not np.linalg.norm(matrix[:3, :3], axis=0).all():
+    if not np.linalg.norm(ijkToRas(node)[:3, :3], axis=0).all():
         return None
-    return ImageFacts(Grid.from_matrix(image.GetDimensions(), matrix), image.GetScalarRange()[0])
+    if keepsRightAngles(node):
+        grid = Grid.from_matrix(image.GetDimensions(), RAS_TO_LPS @ ijkToWorld(node))
+    else:
+        grid = hardenedGrid(node)
+    return ImageFacts(grid, image.GetScalarRange()[0])

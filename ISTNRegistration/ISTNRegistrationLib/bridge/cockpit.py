@@ -30,8 +30,8 @@ from .surfaces import (
     warpedGridLines,
 )
 from .transforms import FLIP
-from .views import compositeNodes, removeUnseen, setLayers, sharedCopy, unlinked
-from .volumes import RAS_TO_LPS, ijkToWorld, numpyMatrix, volumeFromNode, vtkMatrix
+from .views import addHidden, compositeNodes, removeUnseen, setLayers, showAs, unlinked
+from .volumes import RAS_TO_LPS, fillNode, numpyMatrix, volumeFromNode, vtkMatrix
 
 if TYPE_CHECKING:
     from .outputs import RegistrationNodes
@@ -80,9 +80,10 @@ class Cockpit:
     def __init__(self, scene: slicer.vtkMRMLScene, pair: Sequence, nodes: RegistrationNodes) -> None:
         self.scene, self.nodes, self._fixed = scene, nodes, pair[0]
         self._grids, self._flicked, self._shown = {}, False, None
-        self.before = _copyAtStart(scene, pair[1], nodes.result.initial)
+        images = nodes.outcome.request  # as they lay when the run began; the nodes may have moved since
+        self.before = _copyAtStart(scene, pair[1], images.moving.image, nodes.result.initial)
         self._mixtures = {
-            "ISTNBefore": Mixture(scene, pair[0], self.before, lambda: _movingAtStart(pair, nodes.result), "Moving"),
+            "ISTNBefore": Mixture(scene, pair[0], self.before, lambda: _movingAtStart(nodes.outcome), "Moving"),
             "ISTNAfter": Mixture(scene, pair[0], nodes.volume, lambda: volumeFromNode(nodes.volume), "Registered"),
         }
         self._prepareViews()
@@ -244,18 +245,22 @@ class Cockpit:
         return [node for node in compositeNodes(self.scene) if node.GetLayoutName() in VIEWS]
 
 
-def _copyAtStart(scene, movingNode, initial):
-    """Hidden copy (shared voxels) of the moving volume where the initial alignment puts it in the world."""
-    node = sharedCopy(scene, movingNode, "Moving (at the start)")
-    toFixed = RAS_TO_LPS @ np.linalg.inv(initial) @ RAS_TO_LPS
-    node.SetIJKToRASMatrix(vtkMatrix(toFixed @ ijkToWorld(node)))
+def _copyAtStart(scene, movingNode, moving: Volume, initial):
+    """Hidden copy (shared voxels, if it was read as it is) of the moving volume where the initial alignment puts it."""
+    node = addHidden(scene, "vtkMRMLScalarVolumeNode", "Moving (at the start)")
+    if movingNode.GetImageData().GetDimensions() == moving.grid.size:
+        node.SetAndObserveImageData(movingNode.GetImageData())
+    else:
+        fillNode(node, moving)
+    node.SetIJKToRASMatrix(vtkMatrix(RAS_TO_LPS @ np.linalg.inv(initial) @ moving.grid.matrix))
+    showAs(node, movingNode)
     return node
 
 
-def _movingAtStart(pair, result) -> Volume:
+def _movingAtStart(outcome) -> Volume:
     """The moving image at the start, on the fixed one's grid."""
-    fixed, moving = map(volumeFromNode, pair)
-    return _atStart(moving, result, fixed.grid)
+    images = outcome.request
+    return _atStart(images.moving.image, outcome.result, images.fixed.image.grid)
 
 
 def _atStart(moving: Volume, result, grid) -> Volume:

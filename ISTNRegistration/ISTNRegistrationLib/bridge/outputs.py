@@ -11,14 +11,14 @@ import slicer
 from ..core.errors import InputError
 from ..core.volume import Volume
 from .heatmaps import differenceNode, heatmapNodes
+from .parents import applyTransform, checkAbove, placedFromParent
 from .provenance import setProvenance
-from .reuse import putInFolder, reused
-from .scene import allOrNothing
+from .reuse import earlierNodes, putInFolder, reused
+from .scene import allOrNothing, checkPresent
 from .transforms import (
     gridTransformNode,
     inverseTransformNode,
     linearTransformNode,
-    matrixFromNode,
     residualTransformNode,
     setRegistrationReferences,
     transformNodeFor,
@@ -88,14 +88,23 @@ class RegistrationNodes:
         """Names of the maps' channels."""
         return tuple(channel.name for channel in self.outcome.checkpoint.config.channels)
 
+    @property
+    def compared(self) -> list:
+        """The nodes that a comparison shows."""
+        return [node for node in (self.volume, *self.heatmaps.values()) if node is not None]
+
     def all(self) -> list:
         """Every node that was made."""
         single = (self.transform, self.linear, self.residual, self.inverse, self.volume)
         return [node for node in (*single, *self.heatmaps.values(), *self.measures.values()) if node is not None]
 
 
-def checkOutputs(outputs: OutputOptions, transform: str) -> None:
-    """Raise InputError for a chosen transform node that cannot hold the result, before any work is done."""
+def checkOutputs(outputs: OutputOptions, transform: str, pair: tuple) -> None:
+    """Raise InputError for a chosen transform node that cannot hold the result, before any work is done.
+
+    Args:
+        pair: fixed and moving node.
+    """
     chosen = outputs.transformNode
     if chosen is None:
         return
@@ -105,6 +114,7 @@ def checkOutputs(outputs: OutputOptions, transform: str) -> None:
         expected = "a linear transform node" if linear else "a transform node that can hold a warp"
         todo = "Choose another output, or create a new one"
         raise InputError(f"Output '{chosen.GetName()}'", "it cannot hold the result", expected, wrong, todo)
+    checkAbove(chosen, *pair)
 
 
 def createNodes(
@@ -119,14 +129,15 @@ def createNodes(
         InputError: one of the pair, or the chosen output, has left the scene meanwhile.
     """
     pair = request.pair
-    _checkPresent(scene, [*pair, *filter(None, [outputs.transformNode])])
-    with allOrNothing(scene):
+    chosen = [outputs.transformNode] if outputs.transformNode is not None else []
+    checkPresent(scene, [*pair, *chosen], "during the registration", "Register again, and keep the node until the end")
+    with allOrNothing(scene, [pair[1], *chosen, *earlierNodes(scene, pair)]):
         nodes = _resultNodes(scene, pair, computation, outputs)
         for node in filter(None, (nodes.transform, nodes.linear, nodes.residual, nodes.inverse)):
             setRegistrationReferences(node, *pair)
         setProvenance(nodes.transform, request, computation.outcome)
         if outputs.transformNode is not None:
-            _moveInto(scene, outputs.transformNode, nodes)
+            _moveInto(scene, outputs.transformNode, nodes, pair[1])
         if outputs.applyToMoving:
             applyTransform(scene, pair[1], nodes.transform)
         for kind in ("heatmaps", "measures"):
@@ -160,33 +171,11 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
     return nodes
 
 
-def applyTransform(
-    scene: slicer.vtkMRMLScene, movingNode: slicer.vtkMRMLNode, transformNode: slicer.vtkMRMLTransformNode
-) -> None:
-    """Put a node under a registration's transform, so that it appears on the fixed image.
-
-    The registration is between points of the world. A node that already has a (linear) parent goes under a copy of it
-    first, and the copy under the registration: other nodes under that parent stay where they are.
-    """
-    parent = movingNode.GetParentTransformNode()
-    if parent is not None:
-        copy = linearTransformNode(scene, matrixFromNode(parent), f"{parent.GetName()} of {movingNode.GetName()}")
-        copy.SetAndObserveTransformNodeID(transformNode.GetID())
-        transformNode = copy
-    movingNode.SetAndObserveTransformNodeID(transformNode.GetID())
-
-
-def _checkPresent(scene, nodes) -> None:
-    for node in nodes:
-        if not scene.IsNodePresent(node):
-            who, todo = f"Node '{node.GetName()}'", "Register again, and keep the node until the end"
-            raise InputError(who, "it was deleted during the registration", "a node of the scene", "none", todo)
-
-
-def _moveInto(scene, chosen, nodes: RegistrationNodes) -> None:
+def _moveInto(scene, chosen, nodes: RegistrationNodes, movingNode) -> None:
     """The chosen node gets the new transform node's content and attributes, and takes its place."""
     made = nodes.transform
-    chosen.SetAndObserveTransformFromParent(made.GetTransformFromParent())
+    placed = placedFromParent(chosen, made, movingNode)
+    chosen.SetAndObserveTransformFromParent(placed or made.GetTransformFromParent())
     for name in made.GetAttributeNames():
         chosen.SetAttribute(name, made.GetAttribute(name))
     for role in (made.GetFixedNodeReferenceRole(), made.GetMovingNodeReferenceRole()):

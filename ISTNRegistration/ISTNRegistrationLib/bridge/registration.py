@@ -16,8 +16,8 @@ from ..core.options import RegisterOptions, options_from
 from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
+from .parents import initialMatrix
 from .structures import labelsOfPair, landmarksFromNode
-from .transforms import matrixFromNode
 from .volumes import volumeFromNode, volumeFromStructure
 
 
@@ -26,7 +26,7 @@ class SideNodes:
     """One of the two images, and what is known about it.
 
     Attributes:
-        image: scalar volume or label map node; a linear parent transform counts, the node is not changed.
+        image: scalar volume or label map node; its parent transforms count, the node is not changed.
         mask: segmentation or label map node: only there the image counts.
         structures: segmentation or label map node, to measure the result with.
         landmarks: point list node, to measure with and for the initial alignment ``landmarks``.
@@ -144,7 +144,7 @@ class NodeRunner:
     ) -> RegistrationNodes:
         """As ``registerNodes``."""
         read = self.read(request)
-        checkOutputs(outputs, read.options.transform)
+        checkOutputs(outputs, read.options.transform, request.pair)
 
         def work(report):
             return self.compute(read, outputs.volume, isLabelMap(request.moving.image), report)
@@ -161,7 +161,8 @@ class NodeRunner:
         landmarks = [s.landmarks and landmarksFromNode(s.landmarks) for s in sides]
         fixed, moving = (Side(images[k], masks[k], labels[k] if labels else None, landmarks[k]) for k in range(2))
         measured = tuple(sorted(labels[2])) if labels else ()
-        return Request(fixed, moving, request.checkpoint, registerOptions(request.options), measured)
+        options = registerOptions(request.options, request.moving.image)
+        return Request(fixed, moving, request.checkpoint, options, measured)
 
     def compute(
         self, request: Request, wantsVolume: bool, nearest: bool, onProgress: Callable | None = None
@@ -185,14 +186,14 @@ class NodeRunner:
         return self._volumes[node]
 
 
-def registerOptions(options: dict) -> RegisterOptions:
+def registerOptions(options: dict, movingNode: slicer.vtkMRMLNode | None = None) -> RegisterOptions:
     """RegisterOptions of a NodeRequest's options; a transform node becomes its matrix.
 
     Raises:
         InputError: an option that does not exist, or a value that cannot be used.
     """
     if isinstance(options.get("initial"), slicer.vtkMRMLNode):
-        options = {**options, "initial": matrixFromNode(options["initial"])}
+        options = {**options, "initial": initialMatrix(options["initial"], movingNode)}
     return options_from(options)
 
 

@@ -27,7 +27,7 @@ def reused(
         role: for example "heatmap warped".
         made: new volume node.
     """
-    earlier = _earlier(scene, pair, role)
+    earlier = next((n for n in earlierNodes(scene, pair) if n.GetAttribute(ROLE) == role), None)
     if earlier is None:
         made.SetAttribute(ROLE, role)
         for reference, node in zip(REFERENCES, pair, strict=True):
@@ -55,8 +55,8 @@ def putInFolder(scene: slicer.vtkMRMLScene, nodes: Sequence, name: str) -> None:
             hierarchy.SetItemParent(item, folder)
 
 
-def _earlier(scene, pair, role: str):
+def earlierNodes(scene: slicer.vtkMRMLScene, pair: Sequence) -> list:
+    """The nodes of earlier runs on ``pair`` that a new run may fill."""
+    ids = [node.GetID() for node in pair]
     nodes = nodesOfClass(scene, "vtkMRMLScalarVolumeNode")
-    wanted = [role, *(node.GetID() for node in pair)]
-    marks = ((node, [node.GetAttribute(ROLE), *map(node.GetNodeReferenceID, REFERENCES)]) for node in nodes)
-    return next((node for node, found in marks if found == wanted), None)
+    return [node for node in nodes if node.GetAttribute(ROLE) and [*map(node.GetNodeReferenceID, REFERENCES)] == ids]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import slicer
 
 from .scene import nodesOfClass
-from .volumes import ijkToWorld, vtkMatrix
+from .volumes import fillNode, ijkToWorld, keepsRightAngles, volumeFromNode, vtkMatrix
 
 OWN_VIEWS = "ISTN"  # layout names of the cockpit's views begin with this
 VOLUMES = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID")
@@ -187,10 +187,13 @@ def hide(node: slicer.vtkMRMLNode) -> slicer.vtkMRMLNode:
 def sharedCopy(
     scene: slicer.vtkMRMLScene, volumeNode: slicer.vtkMRMLScalarVolumeNode, name: str
 ) -> slicer.vtkMRMLScalarVolumeNode:
-    """A hidden volume node with a volume's voxels (not copied) and display, where they lie in the world."""
+    """A hidden volume node with a volume's voxels (shared, if it can be) and display, where they lie in the world."""
     node = addHidden(scene, "vtkMRMLScalarVolumeNode", name)
-    node.SetIJKToRASMatrix(vtkMatrix(ijkToWorld(volumeNode)))
-    node.SetAndObserveImageData(volumeNode.GetImageData())
+    if keepsRightAngles(volumeNode):
+        node.SetIJKToRASMatrix(vtkMatrix(ijkToWorld(volumeNode)))
+        node.SetAndObserveImageData(volumeNode.GetImageData())
+    else:
+        fillNode(node, volumeFromNode(volumeNode))
     showAs(node, volumeNode)
     return node
 

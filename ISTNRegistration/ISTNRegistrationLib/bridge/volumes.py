@@ -19,10 +19,11 @@ MAX_SHEAR = 1e-3  # largest cosine between two image axes that still counts as a
 def volumeFromNode(node: slicer.vtkMRMLNode | None) -> Volume:
     """Volume (LPS mm) of a scalar volume or label map node, where it lies in the world; the voxels are copied.
 
-    Convention: a linear parent transform that keeps the axes at right angles is folded into the grid.
+    Convention: a linear parent transform that keeps the axes at right angles is folded into the grid; under any other
+    one the volume is resampled once, at the place where Slicer shows it.
 
     Raises:
-        InputError: no node, no voxels, more than one component, a shearing or a non-linear parent transform.
+        InputError: no node, no voxels, more than one component, impossible axes.
     """
     who = _describe(node)
     if node is None or not node.IsA("vtkMRMLScalarVolumeNode"):
@@ -35,6 +36,10 @@ def volumeFromNode(node: slicer.vtkMRMLNode | None) -> Volume:
     if components != 1:
         todo = "Convert color or vectors to one channel (module Vector to Scalar Volume)"
         raise InputError(who, "it is not a scalar image", "one component", str(components), todo)
+    if node.GetParentTransformNode() is not None and not keepsRightAngles(node):
+        from .hardened import hardenedVolume
+
+        return hardenedVolume(node)
     grid = Grid.from_matrix(image.GetDimensions(), _ijkToWorldLps(node, who))
     array = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(grid.shape).copy()
     return Volume(array, grid, node.GetName())
@@ -175,27 +180,41 @@ def worldMatrix(node: slicer.vtkMRMLNode) -> np.ndarray:
     return numpyMatrix(toWorld)
 
 
+def ijkToRas(node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """Index to the node's own space (RAS, 4 x 4), without parent transforms."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return numpyMatrix(matrix)
+
+
 def ijkToWorld(node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
     """Index to world (RAS, 4 x 4) of a volume node under a linear parent transform, or none."""
-    ijkToRas = vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(ijkToRas)
-    return worldMatrix(node) @ numpyMatrix(ijkToRas)
+    return worldMatrix(node) @ ijkToRas(node)
+
+
+def keepsRightAngles(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+    """Whether a volume's parent transforms, if any, are linear and leave its axes at right angles."""
+    parent = node.GetParentTransformNode()
+    return (parent is None or parent.IsTransformToWorldLinear()) and _shear(ijkToWorld(node)[:3, :3]) <= MAX_SHEAR
+
+
+def _shear(axes: np.ndarray) -> float:
+    """Largest cosine between two of the columns; 0 where a column is impossible."""
+    lengths = np.linalg.norm(axes, axis=0)
+    if not np.isfinite(axes).all() or lengths.min() == 0:
+        return 0.0
+    return float(np.abs((axes / lengths).T @ (axes / lengths) - np.eye(3)).max())
 
 
 def _ijkToWorldLps(node, who: str) -> np.ndarray:
-    """Index to LPS mm of a volume node, its parent transforms included."""
-    parent = node.GetParentTransformNode()
-    if parent is not None and not parent.IsTransformToWorldLinear():
-        todo = "Harden the transform on a copy of the volume (Transforms module) and use the copy"
-        raise InputError(who, "it is under a non-linear transform", "a linear one or none", parent.GetName(), todo)
+    """Index to LPS mm of a volume node, its linear parent transforms included."""
     matrix = RAS_TO_LPS @ ijkToWorld(node)
     lengths = np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.isfinite(matrix).all() or lengths.min() == 0:
         raise InputError(who, "its axes are impossible", "finite, non-zero spacing", f"{lengths} mm")
-    axes = matrix[:3, :3] / lengths
-    shear = np.abs(axes.T @ axes - np.eye(3)).max()
+    shear = _shear(matrix[:3, :3])
     if shear > MAX_SHEAR:
-        todo = "Harden the transform on a copy of the volume and resample it (module Resample Scalar Volume)"
+        todo = "Resample it (module Resample Scalar Volume)"
         raise InputError(who, "its axes are sheared", "axes at right angles", f"a cosine of {shear:.3g}", todo)
     return matrix
 

@@ -51,9 +51,12 @@ def cockpit(scene, result):
     views = {name: SliceView(scene, name, (64, 64)) for name in VIEWS}
     fixed = nodeFromVolume(scene, blob_volume(make_grid(3, "oblique", center=tuple(SEEN))), "fixed")
     moving = nodeFromVolume(scene, blob_volume(make_grid(3, "LAS", center=tuple(SEEN)), seed=3), "moving")
-    registered = warp_volume(volumeFromNode(moving), result.transform, volumeFromNode(fixed).grid)
+    images = [SimpleNamespace(image=volumeFromNode(node)) for node in (fixed, moving)]
+    registered = warp_volume(images[1].image, result.transform, images[0].image.grid)
+    request = SimpleNamespace(fixed=images[0], moving=images[1])
     nodes = SimpleNamespace(
         result=result,
+        outcome=SimpleNamespace(request=request, result=result),
         volume=nodeFromVolume(scene, registered, "registered"),
         heatmaps={"warped": heatmapNode(scene, Volume(result.warped_map.array[0], result.warped_map.grid), "M'")},
         transform=transformNodeFor(scene, result.transform, "T"),
