@@ -248,10 +248,9 @@ class Cockpit:
 def _copyAtStart(scene, movingNode, moving: Volume, initial):
     """Hidden copy (shared voxels, if it was read as it is) of the moving volume where the initial alignment puts it."""
     node = addHidden(scene, "vtkMRMLScalarVolumeNode", "Moving (at the start)")
+    fillNode(node, moving)
     if movingNode.GetImageData().GetDimensions() == moving.grid.size:
         node.SetAndObserveImageData(movingNode.GetImageData())
-    else:
-        fillNode(node, moving)
     node.SetIJKToRASMatrix(vtkMatrix(RAS_TO_LPS @ np.linalg.inv(initial) @ moving.grid.matrix))
     showAs(node, movingNode)
     return node
@@ -259,8 +258,7 @@ def _copyAtStart(scene, movingNode, moving: Volume, initial):
 
 def _movingAtStart(outcome) -> Volume:
     """The moving image at the start, on the fixed one's grid."""
-    images = outcome.request
-    return _atStart(images.moving.image, outcome.result, images.fixed.image.grid)
+    return _atStart(outcome.request.moving.image, outcome.result, outcome.request.fixed.image.grid)
 
 
 def _atStart(moving: Volume, result, grid) -> Volume:
