@@ -36,7 +36,7 @@ def volumeFromNode(node: slicer.vtkMRMLNode | None) -> Volume:
     if components != 1:
         todo = "Convert color or vectors to one channel (module Vector to Scalar Volume)"
         raise InputError(who, "it is not a scalar image", "one component", str(components), todo)
-    if node.GetParentTransformNode() is not None and not keepsRightAngles(node):
+    if not keepsRightAngles(node):
         from .hardened import hardenedVolume
 
         return hardenedVolume(node)
@@ -195,7 +195,9 @@ def ijkToWorld(node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
 def keepsRightAngles(node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Whether a volume's parent transforms, if any, are linear and leave its axes at right angles."""
     parent = node.GetParentTransformNode()
-    return (parent is None or parent.IsTransformToWorldLinear()) and _shear(ijkToWorld(node)[:3, :3]) <= MAX_SHEAR
+    if parent is None:
+        return True
+    return parent.IsTransformToWorldLinear() and _shear(ijkToWorld(node)[:3, :3]) <= MAX_SHEAR
 
 
 def _shear(axes: np.ndarray) -> float:
