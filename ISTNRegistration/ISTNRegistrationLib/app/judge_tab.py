@@ -100,6 +100,7 @@ class JudgeTab:
         if path.exists() and not slicer.util.confirmOkCancelDisplay(question.format(path=path)):
             return
         with slicer.util.tryWithErrorDisplay(_("The results could not be saved."), waitCursor=True):
+            checkPresent(slicer.mrmlScene, self.nodes.all(), "after the registration", "Register again")
             files = saveAll(chosen, self.pair, self.nodes, self.ui.imageFormatSelector.currentText)
             slicer.util.showStatusMessage(_("{count} files are in {path}").format(count=len(files), path=path), 5000)
 
