@@ -15,6 +15,7 @@ from ..core.errors import InputError
 
 START_MS, GRACE_MS = 10_000, 5_000
 LOG = "log.txt"
+WORSE = 3  # exit code of istn train
 TAIL_BYTES = 20_000
 # The process ends as by Ctrl-C when its input does: on every system when asked to, and when Slicer has gone. Where the
 # interrupt gets lost in a library, it ends seconds later; files are written whole or not at all.
@@ -67,8 +68,16 @@ class TrainingProcess:
     @property
     def succeeded(self) -> bool:
         """Whether it has ended, by itself, well."""
+        return self._endedWith(0)
+
+    @property
+    def worse(self) -> bool:
+        """Whether it has ended by itself with a checkpoint that is worse than doing nothing."""
+        return self._endedWith(WORSE)
+
+    def _endedWith(self, code: int) -> bool:
         normal = self._process.exitStatus() == qt.QProcess.NormalExit
-        return not (self.running or self.stopped) and normal and self._process.exitCode() == 0
+        return not (self.running or self.stopped) and normal and self._process.exitCode() == code
 
     def stop(self) -> None:
         """Ask it to end, and return at once. The state of its last validation stays."""

@@ -173,6 +173,8 @@ class TrainingTab:
         elif process.succeeded and best.is_file():
             text = _("Done: the checkpoint is in the list of the tab Register")
             self._onCheckpoint(best)
+        elif process.worse:
+            text = _("Trained, but worse than doing nothing: see training.html in the output folder")
         else:
             text = _("The training failed: see the last lines")
         self.ui.trainingStatusLabel.text = text

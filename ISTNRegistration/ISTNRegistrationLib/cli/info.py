@@ -40,12 +40,31 @@ def lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         ("name", f"{checkpoint.name}, SHA-256 {checkpoint.sha256[:16]}"),
         ("method", f"{config.method}, {config.ndim}-D, transforms {', '.join(config.transforms)}"),
         ("structures", ", ".join(channel.name for channel in config.channels)),
+        ("channels", "; ".join(_channel(channel) for channel in config.channels)),
         ("grid", f"{size}, anchor {grid.anchor}{offset}"),
+        ("networks", _networks(config)),
         ("bounds", _bounds(config)),
         *((key, str(card[key])) for key in CARD if card.get(key)),
     ]
     found += list(plain_words(str(card.get("license", ""))).items()) + [("unsettled", UNSETTLED)]
     return found + _training(card) + _results(card)
+
+
+def _channel(channel) -> str:
+    """Name, labels, and the kind of map where it is not binary."""
+    width = f" of {channel.width_mm:g} mm" if channel.width_mm else ""
+    kind = "" if channel.kind == "binary" else f" ({channel.kind}{width})"
+    return f"{channel.name} = {list(channel.labels)}{kind}"
+
+
+def _networks(config) -> str:
+    """What the configuration of a fine-tuning must repeat, or leave to ``istn train --init``."""
+    net = config.net
+    return (
+        f"preset {net.preset}, itn_widths {list(net.itn_widths)}, stn_width {net.stn_width}, "
+        f"normalization {config.normalization}, convention {config.convention}, "
+        f"bending_weight {config.bspline.bending_weight:g}"
+    )
 
 
 def _bounds(config) -> str:
@@ -54,6 +73,7 @@ def _bounds(config) -> str:
     affine, bspline = config.affine, config.bspline
     return (
         f"translation {affine.translation_mm:g} mm, rotation {affine.rotation_deg:g} degrees, "
+        f"scale {affine.scale_ratio:g}, shear {affine.shear_deg:g} degrees, "
         f"B-spline {bspline.max_displacement_mm:g} mm, control points every {bspline.spacing_mm:g} mm"
     )
 
@@ -64,7 +84,12 @@ def _training(card: dict) -> list[tuple[str, str]]:
     best = card.get("best", {})
     duration = f" in {card['seconds'] / 60:.0f} min" if "seconds" in card else ""
     score = f", best at step {best['step']} (validation {best['validation_score']:.3f})" if best else ""
-    return [("training", f"{card['steps']} steps{duration}, seed {card['seed']}{score}")]
+    found = [("training", f"{card['steps']} steps{duration}, seed {card['seed']}{score}")]
+    return found + [(key, _values(card[key])) for key in ("training", "augment") if isinstance(card.get(key), dict)]
+
+
+def _values(table: dict) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in table.items())
 
 
 def _results(card: dict) -> list[tuple[str, str]]:

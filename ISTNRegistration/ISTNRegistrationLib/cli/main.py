@@ -25,7 +25,7 @@ COMMANDS = {
 OPTIONS = {"register": "register_options"}  # modules of the options alone, which import nothing heavy
 BAD_INPUT, INTERRUPTED = 2, 130
 EXIT_CODES = """exit codes: 0 done; 1 some pairs of a batch or an evaluation failed; 2 input that cannot be used, with
-one line on stderr; 130 interrupted (Ctrl-C)"""
+one line on stderr; 3 trained, but worse than doing nothing; 130 interrupted (Ctrl-C)"""
 
 
 class Parser(argparse.ArgumentParser):

@@ -7,7 +7,7 @@ import pickle
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -28,12 +28,16 @@ from ..data.surface import surface_distance
 from .numbers import MOST_THREADS, whole
 from .processes import training_device
 from .training_data import ready_cache
+from .training_end import extend, finish, is_complete, says_how_to_go_on, with_defaults
 from .training_outputs import TrainingOutputs, what_decides
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -63,15 +67,17 @@ def add_parser(commands) -> None:
     parser = commands.add_parser("train", help="train a model on your own data", description=__doc__)
     parser.add_argument("--config", required=True, type=Path, help="TOML file; see Resources/Configs")
     parser.add_argument("--output", required=True, type=Path, help="folder for cache, state and checkpoints")
-    parser.add_argument("--resume", action="store_true", help="go on from the state in --output")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in --output, to the run's end")
+    more = "N more steps on the finished run in --output; the learning rate rises to half its height once more"
+    parser.add_argument("--steps", type=whole(1, MOST_STEPS), default=0, metavar="N", help=more)
     parser.add_argument("--init", metavar="CHECKPOINT", help="fine-tune this one: a shipped name or a file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
     parser.add_argument("--threads", type=whole(1, MOST_THREADS), help="CPU threads (default: torch's choice)")
     parser.set_defaults(run=run)
 
 
-def read_config(path: Path) -> RunConfig:
-    """The configuration of a TOML file.
+def read_config(path: Path, start: Checkpoint | None = None) -> RunConfig:
+    """The configuration of a TOML file; what its [model] does not say is that of the checkpoint ``start``, if any.
 
     Raises:
         InputError: no such file, not TOML, an unknown or missing key, a wrong type.
@@ -79,30 +85,42 @@ def read_config(path: Path) -> RunConfig:
     who = f"Configuration '{path.name}'"
     text = read_text(path, who, "a TOML file")
     try:
-        return from_dict(RunConfig, tomllib.loads(text))
+        tables = tomllib.loads(text)
+        if start and isinstance(tables.get("model", {}), dict):
+            tables["model"] = with_defaults(tables.get("model", {}), asdict(start.config))
+        return from_dict(RunConfig, tables)
     except tomllib.TOMLDecodeError as error:
         raise InputError(who, "it is not TOML", "key = value lines", str(error)) from error
 
 
-def run(args: argparse.Namespace) -> None:
-    """Train, and leave ``best.h5`` and ``last.h5`` in the output folder."""
-    config = read_config(args.config)
+def run(args: argparse.Namespace) -> int:
+    """Train, and leave ``best.h5``, ``last.h5`` and ``training.html`` in the output folder; the exit code."""
+    start = load_checkpoint(args.init) if args.init else None
+    config = read_config(args.config, start)
     if args.threads:
         torch.set_num_threads(args.threads)
     state = args.output / "state.pt"
-    _check_start(state, args.resume)
-    saved = _read_state(state, config) if args.resume else None
-    start = load_start(args.init, config.model) if args.init and not saved else None
+    _check_start(state, args.resume or args.steps)
+    saved = _read_state(state, config) if args.resume or args.steps else None
+    if start and not saved:
+        check_start_networks(start, config.model)
     _make_folder(args.output)
     cache = config_cache(config, args.config.parent, args.output / "cache.h5")
     with training_device(args.device) as device:
         source = CachedPairs(cache, config.model, config.augment, config.synthesis)
-        trainer = _trainer(config, device, start)
+        trainer = _trainer(config, device, None if saved else start)
         if saved:
             with _unusable_state(state):
                 trainer.load_state(saved["trainer"])
+        if args.steps:
+            extend(trainer, args.steps)
+        elif is_complete(args.output, trainer):
+            print(f"{args.output}: finished at step {trainer.step}, nothing to do; --steps N trains on")
+            return 0
         started_from = saved["init"] if saved else _name(start)
-        _train(trainer, source, config, args.output, started_from)
+        with says_how_to_go_on(args):
+            _train(trainer, source, config, args.output, started_from)
+        return finish(trainer, source, config, args.output) if rank() == 0 else 0
 
 
 def config_cache(config: RunConfig, folder: Path, default: Path) -> Path:
@@ -135,21 +153,16 @@ def _surface_distance(first: np.ndarray, second: np.ndarray, spacing) -> float:
     return surface_distance(first, second, spacing).average
 
 
-def load_start(name: str, config: ModelConfig) -> Checkpoint:
-    """The checkpoint to fine-tune from.
-
-    Raises:
-        InputError: it cannot be read, or its networks are others; names what differs.
-    """
-    checkpoint = load_checkpoint(name)
-    wanted, given = ISTN(config).state_dict(), checkpoint.model.state_dict()
+def check_start_networks(start: Checkpoint, config: ModelConfig) -> None:
+    """Raise InputError for a checkpoint to fine-tune from whose networks are others; names what differs."""
+    wanted, given = ISTN(config).state_dict(), start.model.state_dict()
     shapes = [{key: tuple(value.shape) for key, value in weights.items()} for weights in (wanted, given)]
     differing = [key for key in sorted(shapes[0] | shapes[1]) if shapes[0].get(key) != shapes[1].get(key)]
     if differing:
-        key, todo = differing[0], "Take method, channels, grid size and [model.net] from the checkpoint (istn info)"
+        key, todo = differing[0], "Leave [model] out, or take its keys from the checkpoint (istn info)"
         expected, got = f"{key} {shapes[0].get(key)}", f"{shapes[1].get(key)}, {len(differing)} tensors differ"
-        raise InputError(f"Start '{name}'", "its networks are not those of the configuration", expected, got, todo)
-    return checkpoint
+        who = f"Start '{start.name}'"
+        raise InputError(who, "its networks are not those of the configuration", expected, got, todo)
 
 
 def _name(start: Checkpoint | None) -> dict:

@@ -33,11 +33,11 @@ class TrainingOutputs:
         self.picture_pair = next(iter(source.validation_pairs()))
         self.constellation = to_card(source.constellations())
         self.running: dict[str, float] = {}
-        self.bar = tqdm(total=config.training.steps, initial=trainer.step, unit="step", mininterval=1.0)
+        self.bar = tqdm(total=trainer.last_step, initial=trainer.step, unit="step", mininterval=1.0)
         if not self.curves.writer:
             self.bar.write(MISSING)
         if trainer.best_weights:  # the kill may have come between the state and the checkpoints
-            self._write_checkpoints(trainer)
+            write_checkpoints(folder, trainer, config, self.constellation, started_from)
 
     def __call__(self, trainer: Trainer, values: dict[str, float]) -> None:
         """Show the running losses; after a validation write everything."""
@@ -54,21 +54,23 @@ class TrainingOutputs:
         packed = io.BytesIO()  # torch ends the process when it closes a file on a full disk
         torch.save(state, packed)
         write_bytes(self.folder / "state.pt", packed.getvalue(), "Training state")
-        self._write_checkpoints(trainer)
+        write_checkpoints(self.folder, trainer, self.config, self.constellation, self.started_from)
 
     def close(self) -> None:
         """End the bar and the curves."""
         self.bar.close()
         self.curves.close()
 
-    def _write_checkpoints(self, trainer: Trainer) -> None:
-        started = {"init": self.started_from} if self.started_from else {}
-        card = model_card(trainer, self.config) | self.constellation | started
-        save_checkpoint(self.folder / "last.h5", trainer.result, card)
-        best = ISTN(self.config.model)
-        best.load_state_dict(trainer.best_weights)
-        save_checkpoint(self.folder / "best.h5", best, card)
-        write_text(self.folder / "history.csv", _history(trainer.history), "History")
+
+def write_checkpoints(folder: Path, trainer: Trainer, config, constellation: dict, started_from: dict) -> None:
+    """last.h5, best.h5 and history.csv of what the trainer holds."""
+    started = {"init": started_from} if started_from else {}
+    card = model_card(trainer, config) | constellation | started
+    save_checkpoint(folder / "last.h5", trainer.result, card)
+    best = ISTN(config.model)
+    best.load_state_dict(trainer.best_weights)
+    save_checkpoint(folder / "best.h5", best, card)
+    write_text(folder / "history.csv", _history(trainer.history), "History")
 
 
 def what_decides(config) -> dict:

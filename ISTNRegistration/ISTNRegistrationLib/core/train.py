@@ -21,6 +21,7 @@ from .istn import ISTN
 from .itn import UNet
 from .losses import ITN_LOSSES, TrainingLosses
 from .metrics import finite_mean
+from .schedule import learning_rate
 from .validation import Distance, validation_scores
 
 
@@ -68,7 +69,7 @@ class TrainConfig:
 
 
 PRECISIONS = ("auto", "bfloat16", "float32")
-_KEPT = ("step", "seconds", "best_score", "best_step", "best_weights", "history")
+_KEPT = ("step", "seconds", "best_score", "best_step", "best_weights", "history", "phases")
 
 
 class PairSource(Protocol):
@@ -97,6 +98,7 @@ class Trainer:
         self.model, self.config, self.step, self.seconds = model, config, 0, 0.0
         self.optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate)
         self.best_score, self.best_step, self.best_weights, self.history = -1.0, 0, None, []
+        self.phases = [[0, config.steps]]  # first step and number of steps
         device = model.cube.device.type
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and native_bfloat16(device))
         self.losses = _distributed(TrainingLosses(model, config.pyramid, config.itn_loss))
@@ -118,12 +120,12 @@ class Trainer:
         from_frequencies = self.config.balance_channels or self.config.itn_loss == "cross_entropy"
         if self.step == 0 and self.model.config.uses_itn and from_frequencies:
             self._know_channels(source.channel_energies())
-        while self.step < self.config.steps:
+        while self.step < self.last_step:
             began = time.perf_counter()
             values = self._one_step(source)
             self.step += 1
             self.seconds += time.perf_counter() - began
-            last = self.step == self.config.steps
+            last = self.step == self.last_step
             if rank() == 0 and (last or self.step % self.config.validate_every == 0):
                 values |= self._validate(source, distance)
                 self.history.append({"step": self.step, **values})
@@ -190,13 +192,19 @@ class Trainer:
     def _names(self, source: PairSource) -> str:
         return "; ".join(source.describe(rng) for rng in self._generators())
 
+    @property
+    def last_step(self) -> int:
+        """Where the training ends."""
+        return sum(self.phases[-1])
+
+    def go_on(self, steps: int) -> None:
+        """Train ``steps`` more after the end: the learning rate rises once more (core/schedule.py)."""
+        self.phases = [*self.phases, [self.last_step, steps]]
+
     def _set_learning_rate(self) -> None:
-        """Linear warm-up, then half a cosine to zero."""
-        c = self.config
-        warm = min(1.0, (self.step + 1) / max(1, c.warmup_steps))
-        rate = c.learning_rate * warm * 0.5 * (1 + np.cos(np.pi * self.step / c.steps))
+        rate = learning_rate(self.step, self.phases, self.config.learning_rate, self.config.warmup_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = float(rate)
+            group["lr"] = rate
 
     def _validate(self, source: PairSource, distance: Distance | None) -> dict[str, float]:
         scores = [validation_scores(self.result, pair, distance) for pair in source.validation_pairs()]
@@ -217,7 +225,7 @@ class Trainer:
     def load_state(self, state: dict) -> None:
         """Continue from :meth:`state`."""
         for key in _KEPT:
-            setattr(self, key, state[key])
+            setattr(self, key, state.get("phases", self.phases) if key == "phases" else state[key])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.averaged:

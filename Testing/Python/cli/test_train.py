@@ -31,7 +31,7 @@ def test_every_method_trains_and_leaves_checkpoints_that_load(method, ndim, tmp_
     study = write_study(tmp_path, ndim, method, steps=3)
     assert run("train", **study, output=tmp_path / "out") == 0
     left = {name for name in files_in(tmp_path / "out") if not name.startswith("tensorboard")}
-    assert left == {"cache.h5", "state.pt", "best.h5", "last.h5", "history.csv"}
+    assert left == {"cache.h5", "state.pt", "best.h5", "last.h5", "history.csv", "training.html"}
     for name in ("best.h5", "last.h5"):
         checkpoint = load_checkpoint(tmp_path / "out" / name)
         assert checkpoint.config.method == method
@@ -134,6 +134,23 @@ def test_fine_tuning_from_other_networks_names_what_differs(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "stns.bspline.conv1" in error and "istn info" in error
     assert not (tmp_path / "second").exists()
+
+
+def test_fine_tuning_takes_what_the_configuration_does_not_say_from_the_checkpoint(tmp_path):
+    study = write_study(tmp_path, steps=3)
+    assert run("train", **study, output=tmp_path / "first") == 0
+    text = study["config"].read_text()
+    bare = text[text.index("[data]") :]
+    (tmp_path / "bare.toml").write_text(bare)
+    (tmp_path / "some.toml").write_text("[model]\nbspline = { bending_weight = 0.5 }\n" + bare)
+    init = tmp_path / "first" / "last.h5"
+    first = load_checkpoint(init).config
+    for name, weight in (("bare", 0.0), ("some", 0.5)):
+        assert run("train", **study | {"config": tmp_path / f"{name}.toml"}, init=init, output=tmp_path / name) == 0
+        config = load_checkpoint(tmp_path / name / "last.h5").config
+        assert config.net == first.net and config.channels == first.channels and config.grid == first.grid
+        assert (config.bspline.bending_weight, config.bspline.spacing_mm) == (weight, first.bspline.spacing_mm)
+    assert run("train", **study | {"config": tmp_path / "bare.toml"}, output=tmp_path / "none") == 2
 
 
 def test_tensorboard_gets_curves_and_pictures(tmp_path):
