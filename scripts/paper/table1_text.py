@@ -32,14 +32,14 @@ DATASETS = {
 
 The 10 official test pairs, 128 x 128 px. *Dice*, *ASD* (px): the warped grey structure at half the fixed maximum.
 *Whole*: its support (above 0.5 of 255), as the published code scores it. The weights are those of the last step: the
-published validation list is the test list. The published code on the same pairs (../shared/baseline.md; support,
+published validation list is the test list. The published code on the same pairs (our own runs; support,
 refined): affine STN-u 0.909, STN-s 0.911, ISTN-e 0.969, ISTN-i 0.968, best case 0.975; its B-spline collapsed
 (ISTN-i 0.714).""",
     "hippocampus": """## hippocampus
 
 Medical Segmentation Decathlon, `develop-test`: 50 ordered pairs of different people drawn with a fixed seed from 33
 scans of 25 people, 1 mm. *Dice*, *ASD*: mean of head and body with tail; *whole*: both as one mask. The published
-code on other pairs and crops of the same data (../shared/baseline.md; whole, refined): affine ISTN-e 0.724, ISTN-i
+code on other pairs and crops of the same data (our own runs; whole, refined): affine ISTN-e 0.724, ISTN-i
 0.649, best case 0.834; B-spline ISTN-e 0.706, best case 0.902; ANTs SyN 0.762, deformable Greedy 0.808.""",
     "brain": """## brain
 

@@ -10,7 +10,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.training import TrainingChoice, exportScene, readHistory, subjectsOf, writeConfiguration
+from ..bridge.training import Study, TrainingChoice, exportScene, lookAt, readHistory, writeConfiguration
 from ..core.errors import InputError
 from .install import WHO, checkInstalled
 from .process import TrainingProcess, canResume
@@ -34,7 +34,7 @@ class TrainingTab:
         panel = slicer.util.loadUI(uiPath)
         page.layout().addWidget(panel)
         self.panel, self.ui = panel, slicer.util.childWidgetVariables(panel)
-        self._onCheckpoint, self._process = onCheckpoint, None
+        self._onCheckpoint, self._process, self._study = onCheckpoint, None, None
         self.ui.methodComboBox.addItems(METHODS)
         self.ui.dataFolderButton.connect("clicked(bool)", self.onDataFolder)
         self.ui.exportSceneButton.connect("clicked(bool)", self.onExportScene)
@@ -83,29 +83,46 @@ class TrainingTab:
         return "" if self.ui.trainingOutputPathLineEdit.currentPath else _("Choose an output folder")
 
     def onDataFolder(self) -> None:
-        """Pick a folder that holds the data."""
+        """Pick a folder that holds the data, look at it and propose."""
         folder = qt.QFileDialog.getExistingDirectory(None, _("Folder of the training data"))
         if folder:
-            with slicer.util.tryWithErrorDisplay(_("The folder cannot be used.")):
-                self.ui.subjectsPathLineEdit.currentPath = str(subjectsOf(Path(folder)))
+            with slicer.util.tryWithErrorDisplay(_("The folder cannot be used."), waitCursor=True):
+                self._show(lookAt(Path(folder)))
 
     def onExportScene(self) -> None:
-        """Write the scene's annotated volumes to a folder and use the list."""
+        """Write the scene's annotated volumes to a folder, look at them and propose."""
         folder = qt.QFileDialog.getExistingDirectory(None, _("Folder for the training data"))
         if folder:
             with slicer.util.tryWithErrorDisplay(_("The scene could not be exported."), waitCursor=True):
-                path, structures = exportScene(slicer.mrmlScene, Path(folder))
-                self.ui.subjectsPathLineEdit.currentPath = str(path)
-                self.ui.channelsLineEdit.text = structures or self.ui.channelsLineEdit.text
+                self._show(lookAt(exportScene(slicer.mrmlScene, Path(folder))))
 
     def onWriteConfig(self) -> None:
         """Write the configuration beside the list, and use it."""
         ui = self.ui
-        with slicer.util.tryWithErrorDisplay(_("The configuration could not be written.")):
-            path = writeConfiguration(subjectsOf(Path(ui.subjectsPathLineEdit.currentPath)), self.choice())
+        with slicer.util.tryWithErrorDisplay(_("The configuration could not be written."), waitCursor=True):
+            listed = Path(ui.subjectsPathLineEdit.currentPath)
+            if self._study is None or self._study.path != listed:
+                self._study = lookAt(listed)
+                self._fillChannels()
+            path = writeConfiguration(self._study, self.choice())
             ui.configPathLineEdit.currentPath = str(path)
             if not ui.trainingOutputPathLineEdit.currentPath:
                 ui.trainingOutputPathLineEdit.currentPath = str(path.with_name("training"))
+
+    def _show(self, study: Study) -> None:
+        """What was found, and the proposal in the widgets."""
+        self._study, ui, choice = study, self.ui, study.choice
+        ui.channelsLineEdit.text = choice.channels
+        ui.gridSpacingSpinBox.value = choice.spacing
+        ui.controlSpacingSpinBox.value = choice.controlSpacing
+        ui.stepsSpinBox.value = choice.steps
+        ui.trainingLog.setPlainText(study.findings)
+        ui.subjectsPathLineEdit.currentPath = str(study.path)
+
+    def _fillChannels(self) -> None:
+        """The proposed structures where the user has named none."""
+        if not self.ui.channelsLineEdit.text.strip():
+            self.ui.channelsLineEdit.text = self._study.choice.channels
 
     def choice(self) -> TrainingChoice:
         """What the widgets say."""
@@ -113,7 +130,6 @@ class TrainingTab:
         boxes = {"rigid": ui.rigidCheckBox, "affine": ui.affineCheckBox, "bspline": ui.bsplineCheckBox}
         return TrainingChoice(
             channels=ui.channelsLineEdit.text,
-            size=ui.gridSizeSpinBox.value,
             spacing=ui.gridSpacingSpinBox.value,
             method=ui.methodComboBox.currentText,
             transforms=tuple(name for name, box in boxes.items() if box.checked),

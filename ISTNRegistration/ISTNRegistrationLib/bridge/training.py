@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,33 +19,7 @@ from .volumes import volumeFromNode
 
 FEWEST = 4  # two people train, two validate
 VALIDATION_SHARE = 5  # every fifth person validates
-LAYOUTS = (("imagesTr", "labelsTr"), ("images", "labels"))
-WRITTEN_HERE = "# Written by the panel of ISTN Registration; every key is explained in docs/training.md."
-CONFIGURATION = (
-    WRITTEN_HERE
-    + """
-[model]
-method = {method}
-transforms = {transforms}
-channels = [
-{channels}
-]
-grid = {{ size = [{size}, {size}, {size}], spacing = [{spacing}, {spacing}, {spacing}] }}
-bspline = {{ spacing_mm = {controlSpacing} }}
-
-[data]
-{key} = {list}
-
-[training]
-steps = {steps}
-validate_every = {validate}
-itn_first_steps = {first}
-warmup_steps = {warmup}
-
-[card]
-title = {title}
-"""
-)
+NAMES = "labels.tsv"  # of the scene's segments
 
 
 @dataclass(frozen=True)
@@ -55,8 +28,7 @@ class TrainingChoice:
 
     Attributes:
         channels: ``name = labels``, separated by semicolons: ``left = 1; right = 2, 3``.
-        size: voxels along each side of the networks' grid.
-        spacing: of that grid, mm.
+        spacing: of the networks' grid, mm; its size follows from where the structures are.
         method: istn-e, istn-i, stn-s or stn-u.
         transforms: some of rigid, affine, bspline, in this order.
         controlSpacing: of the B-spline's control points, mm.
@@ -64,7 +36,6 @@ class TrainingChoice:
     """
 
     channels: str
-    size: int = 64
     spacing: float = 2.0
     method: str = "istn-e"
     transforms: tuple[str, ...] = ("affine", "bspline")
@@ -72,8 +43,8 @@ class TrainingChoice:
     steps: int = 2000
 
 
-def exportScene(scene: slicer.vtkMRMLScene, folder: Path) -> tuple[Path, str]:
-    """Write every annotated volume as a subject; the list (subjects.csv), and its structures as the panel writes them.
+def exportScene(scene: slicer.vtkMRMLScene, folder: Path) -> Path:
+    """Write every annotated volume as a subject; the list (subjects.csv), and beside it the segments' names.
 
     Segments get the same number in all subjects by their names. Label maps keep their numbers.
 
@@ -93,9 +64,10 @@ def exportScene(scene: slicer.vtkMRMLScene, folder: Path) -> tuple[Path, str]:
         write_image(folder / files[0], volume)
         write_image(folder / files[1], _labels(structures, volume, names))
         rows.append([f"{number:03d} {volumeNode.GetName()}", *files])
-    numbered = enumerate(names, start=1)
-    structures = "; ".join(f"{re.sub('[=;]', '-', name)} = {number}" for number, name in numbered)
-    return _writeList(folder, rows), structures
+    if names:
+        numbered = "".join(f"{number}\t{' '.join(name.split())}\n" for number, name in enumerate(names, start=1))
+        write_text(folder / NAMES, f"index\tname\n{numbered}", "Names of the segments")
+    return _writeList(folder, rows)
 
 
 def annotatedVolumes(scene: slicer.vtkMRMLScene) -> list:
@@ -117,56 +89,85 @@ def annotatedVolumes(scene: slicer.vtkMRMLScene) -> list:
     return found
 
 
-def subjectsOf(path: Path) -> Path:
-    """The list of subjects or pairs: a CSV itself, that of a folder, or a new one for a folder of images and labels.
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Training data that were looked at, and the configuration that is proposed for them.
 
-    A folder holds ``subjects.csv``, ``pairs.csv``, or the folders ``images`` and ``labels`` (``imagesTr`` and
-    ``labelsTr``) with files of equal names; every file is a person then.
+    Attributes:
+        path: of the list of subjects or pairs.
+        found: the ``Survey``.
+        choice: what is proposed, as the panel shows it.
+        findings: what was seen and why this is proposed, as text.
+    """
+
+    path: Path
+    found: object
+    choice: TrainingChoice
+    findings: str
+
+
+def lookAt(path: Path) -> Study:
+    """Look at a folder or a list of training data; a folder without a list gets ``subjects.csv``.
 
     Raises:
-        InputError: neither of these.
+        InputError: there are no images with label maps, or too few people.
     """
-    lists = [path, path / "subjects.csv", path / "pairs.csv"]
-    for candidate in lists:
-        if candidate.is_file():
-            return candidate
-    for images, labels in LAYOUTS:
-        both = sorted(f.name for f in (path / images).glob("[!.]*") if (path / labels / f.name).is_file())
-        if both:
-            return _writeList(path, [[name.split(".")[0], f"{images}/{name}", f"{labels}/{name}"] for name in both])
-    expected = "a CSV, or a folder with subjects.csv or the folders images and labels"
-    raise InputError("Training data", "there is no list", expected, str(path), "Choose another one")
+    from ..data.proposal import propose, subjects_csv
+    from ..data.proposal_text import findings
+    from ..data.survey import survey
+
+    found = survey(path)
+    proposal = propose(found)
+    listed = Path(found.source) if found.list_key else path / "subjects.csv"
+    if not found.list_key:
+        write_text(listed, subjects_csv(proposal, path), "List of subjects")
+    names = (f"{re.sub('[=;]', '-', c.name)} = {', '.join(map(str, c.labels))}" for c in proposal.chosen.channels)
+    numbers = proposal.numbers
+    choice = TrainingChoice(
+        "; ".join(names),
+        proposal.view.spacing,
+        controlSpacing=numbers["bspline.spacing_mm"],
+        steps=numbers["training.steps"],
+    )
+    return Study(listed, found, choice, findings(proposal))
 
 
-def writeConfiguration(subjects: Path, choice: TrainingChoice) -> Path:
-    """Write the configuration training.toml beside the list of subjects or pairs; returns its path.
+def writeConfiguration(study: Study, choice: TrainingChoice) -> Path:
+    """Write the configuration training.toml beside the list, and training-data.html with pictures; returns its path.
 
     Raises:
         InputError: the structures cannot be read, no transform is chosen, or a training.toml of somebody else is there.
     """
-    path, named = subjects.with_name("training.toml"), parseChannels(choice.channels)
+    from ..data.contact_sheet import contact_sheet
+    from ..data.proposal import WRITTEN_HERE, propose
+    from ..data.proposal_text import configuration, findings
+
+    path = study.path.with_name("training.toml")
     if not choice.transforms:
         raise InputError("Transforms", "none is chosen", "one or more", "none", "Tick one")
     if path.is_file() and not path.read_text(encoding="utf-8", errors="replace").startswith(WRITTEN_HERE):
         todo = "Use it as the configuration, or rename it"
         raise InputError("Configuration", "there is one already", "no file, or one of the panel", str(path), todo)
-    text = CONFIGURATION.format(
-        method=json.dumps(choice.method),
-        transforms=json.dumps(choice.transforms),
-        channels="\n".join(f"  {{ name = {_text(name)}, labels = {labels} }}," for name, labels in named),
-        size=int(choice.size),
-        spacing=float(choice.spacing),
-        controlSpacing=float(choice.controlSpacing),
-        key=_listKey(subjects),
-        list=_text(subjects.name),
-        steps=int(choice.steps),
-        validate=max(1, min(250, choice.steps // 4)),
-        first=min(200, choice.steps // 10),
-        warmup=min(50, choice.steps // 10),
-        title=_text(", ".join(name for name, _labels in named)),
-    )
+    proposal = propose(study.found, _wishes(choice))
+    text = configuration(proposal, path.name, study.path.name)
     write_text(path, text, "Configuration")
+    sheet = contact_sheet(proposal, findings(proposal))
+    write_text(path.with_name("training-data.html"), sheet, "Pictures of the training data")
     return path
+
+
+def _wishes(choice: TrainingChoice):
+    from ..core.config import Channel
+    from ..data.proposal import Wishes
+
+    return Wishes(
+        spacing=float(choice.spacing),
+        channels=tuple(Channel(name, tuple(labels)) for name, labels in parseChannels(choice.channels)),
+        method=choice.method,
+        transforms=choice.transforms,
+        control_spacing=float(choice.controlSpacing),
+        steps=int(choice.steps),
+    )
 
 
 def parseChannels(text: str) -> list[tuple[str, list[int]]]:
@@ -245,13 +246,3 @@ def _writeList(folder: Path, rows: list[list[str]]) -> Path:
     csv.writer(text, lineterminator="\n").writerows([["person", "image", "labels", "split"], *split])
     write_text(path, text.getvalue(), "List of subjects")
     return path
-
-
-def _listKey(path: Path) -> str:
-    with path.open(encoding="utf-8-sig", errors="replace") as file:
-        return "pairs" if "fixed" in file.readline().strip().split(",") else "subjects"
-
-
-def _text(text: str) -> str:
-    """A TOML string."""
-    return json.dumps(text, ensure_ascii=False)

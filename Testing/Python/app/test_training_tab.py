@@ -135,14 +135,15 @@ def test_the_scene_becomes_a_list_and_a_configuration_that_trains(tab, scene, tm
     ui = tab.ui
     assert not ui.writeConfigButton.enabled
     ui.exportSceneButton.click()
-    assert ui.channelsLineEdit.text == "box = 1"
-    ui.gridSizeSpinBox.setValue(16)
+    assert ui.channelsLineEdit.text == "box = 1" and "structure 'box' = [1]: in 4 scans" in ui.trainingLog.toPlainText()
+    assert ui.gridSpacingSpinBox.value == 1.5  # that of the images
     ui.stepsSpinBox.setValue(3)
     ui.rigidCheckBox.setChecked(True)
     ui.bsplineCheckBox.setChecked(False)
     ui.writeConfigButton.click()
     config = read_config(tmp_path / "training.toml")
     assert config.model.transforms == ("rigid", "affine") and config.training.steps == 3
+    assert (tmp_path / "training-data.html").is_file()
     ui.startTrainingButton.click()
     wait(tab, lambda: tab._process is None)
     assert "Done" in ui.trainingStatusLabel.text, ui.trainingLog.toPlainText()

@@ -1,16 +1,16 @@
 """Training data from scenes and folders: what is written is what `istn train` reads."""
 
+import messy
 import numpy as np
 import pytest
 from builders import make_grid
 from ISTNRegistrationLib.bridge.training import (
-    WRITTEN_HERE,
     TrainingChoice,
     annotatedVolumes,
     exportScene,
+    lookAt,
     parseChannels,
     readHistory,
-    subjectsOf,
     writeConfiguration,
 )
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, segmentationFromVolume
@@ -20,7 +20,7 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels
 from ISTNRegistrationLib.data.scans import read_study, read_subjects
 
-CHOICE = TrainingChoice('left "one" = 1; right = 2, 3', 32, 1.5, "stn-s", ("affine",), 9.0, 40)
+CHOICE = TrainingChoice('left "one" = 10; others = 16, 49', 1.5, "stn-s", ("affine",), 9.0, 40)
 
 
 def labels(grid):
@@ -47,8 +47,8 @@ def annotate(scene, count, swapped=(), names=("left", "right")):
 
 def test_segments_have_the_same_label_in_every_subject_whatever_their_order(scene, tmp_path):
     annotate(scene, 4, swapped=(2,))
-    path, structures = exportScene(scene, tmp_path)
-    assert structures == "left = 1; right = 2"
+    path = exportScene(scene, tmp_path)
+    assert (tmp_path / "labels.tsv").read_text() == "index\tname\n1\tleft\n2\tright\n"
     study = read_subjects(path)
     assert len({scan.person for scan in study.scans}) == 4  # though all volumes have one name
     assert [scan.split for scan in study.scans] == ["train", "train", "val", "val"]
@@ -67,8 +67,8 @@ def test_label_maps_belong_to_the_volume_that_their_name_begins_with(scene, tmp_
         nodeFromVolume(scene, labels(grid), f"{name}-label", "vtkMRMLLabelMapVolumeNode")
     found = [(volume.GetName(), node.GetName()) for volume, node in annotatedVolumes(scene)]
     assert found == [(name, f"{name}-label") for name in ("anna", "anna later", "ben", "carl")]
-    path, structures = exportScene(scene, tmp_path)
-    assert structures == ""
+    path = exportScene(scene, tmp_path)
+    assert not (tmp_path / "labels.tsv").exists()
     np.testing.assert_array_equal(read_labels(read_subjects(path).scans[0].labels).array, labels(grid).array)
 
 
@@ -82,51 +82,47 @@ def test_what_cannot_train_is_refused_before_anything_is_written(scene, tmp_path
     assert not (tmp_path / "subjects.csv").exists()
 
 
-def test_a_folder_of_images_and_labels_becomes_a_list(tmp_path):
-    for folder in ("imagesTr", "labelsTr"):
-        (tmp_path / folder).mkdir()
-        for name in ("a.nii.gz", "b.nii.gz", "c.nii.gz", "d.nii.gz", "e.nii.gz", "f.nii.gz"):
-            (tmp_path / folder / name).touch()
-    (tmp_path / "imagesTr" / "alone.nii.gz").touch()
-    study = read_subjects(subjectsOf(tmp_path))
-    assert [(scan.person, scan.split) for scan in study.scans][3:] == [("d", "train"), ("e", "val"), ("f", "val")]
-    assert study.scans[0].labels == (tmp_path / "labelsTr" / "a.nii.gz").resolve()
-    assert len(study.scans) == 6
+def test_a_folder_is_looked_at_and_gets_a_list_and_a_proposal(tmp_path):
+    messy.write_messy(tmp_path)
+    study = lookAt(tmp_path)
+    assert study.path == tmp_path / "subjects.csv" and len(read_subjects(study.path).scans) == 8
+    assert study.choice.channels == "left 10-49 = 10; label 16 = 16; right 10-49 = 49"
+    assert study.choice.spacing == 1.0 and "spacing (mm): 1 x 1 x 1.25 in 8" in study.findings
+    assert lookAt(study.path).choice == lookAt(tmp_path).choice == study.choice
 
 
-def test_a_list_in_a_folder_is_taken_as_it_is_and_an_empty_folder_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="there is no list"):
-        subjectsOf(tmp_path)
-    (tmp_path / "pairs.csv").write_text("fixed,moving,fixed_soi,moving_soi,split\n")
-    assert subjectsOf(tmp_path) == subjectsOf(tmp_path / "pairs.csv") == tmp_path / "pairs.csv"
+def test_a_folder_without_label_maps_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="there are no images with label maps"):
+        lookAt(tmp_path)
+    assert not (tmp_path / "subjects.csv").exists()
 
 
 def test_the_configuration_says_what_was_chosen(tmp_path):
-    list_ = tmp_path / "people.csv"
-    list_.write_text("person,image,labels,split\n")
-    config = read_config(writeConfiguration(list_, CHOICE))
+    study = lookAt(messy.write_messy(tmp_path))
+    config = read_config(writeConfiguration(study, CHOICE))
     model = config.model
     assert (model.method, model.transforms, model.bspline.spacing_mm) == ("stn-s", ("affine",), 9.0)
-    assert (model.grid.size, model.grid.spacing) == ((32, 32, 32), (1.5, 1.5, 1.5))
-    assert [(c.name, c.labels) for c in model.channels] == [('left "one"', (1,)), ("right", (2, 3))]
-    assert (config.data.subjects, config.training.steps, config.training.itn_first_steps) == ("people.csv", 40, 4)
-    list_.write_text("fixed,moving,fixed_soi,moving_soi,split\n")
-    assert read_config(writeConfiguration(list_, CHOICE)).data.pairs == "people.csv"
+    assert model.grid.spacing == (1.5,) * 3 and model.grid.size[0] > model.grid.size[1]  # wider than deep: see messy
+    assert [(c.name, c.labels) for c in model.channels] == [('left "one"', (10,)), ("others", (16, 49))]
+    assert (config.data.subjects, config.training.steps, config.training.itn_first_steps) == ("subjects.csv", 40, 10)
+    assert len(read_study(config.data, tmp_path).scans) == 8
+    assert (tmp_path / "training-data.html").read_text().count("<figure>") == 8
 
 
 def test_a_configuration_of_the_user_is_never_overwritten(tmp_path):
-    (tmp_path / "subjects.csv").write_text("person,image,labels,split\n")
-    assert writeConfiguration(tmp_path / "subjects.csv", CHOICE).read_text().startswith(WRITTEN_HERE)
+    study = lookAt(messy.write_messy(tmp_path))
+    assert writeConfiguration(study, study.choice) == writeConfiguration(study, study.choice)
     (tmp_path / "training.toml").write_text("# mine\n")
     with pytest.raises(InputError, match="there is one already"):
-        writeConfiguration(tmp_path / "subjects.csv", CHOICE)
+        writeConfiguration(study, study.choice)
     assert (tmp_path / "training.toml").read_text() == "# mine\n"
 
 
 def test_an_exported_scene_and_its_configuration_are_a_study(scene, tmp_path):
     annotate(scene, 4)
-    path, structures = exportScene(scene, tmp_path)
-    config = read_config(writeConfiguration(path, TrainingChoice(structures)))
+    study = lookAt(exportScene(scene, tmp_path))
+    assert study.choice.channels == "left = 1; right = 2"
+    config = read_config(writeConfiguration(study, study.choice))
     assert len(read_study(config.data, tmp_path).scans) == 4
 
 
