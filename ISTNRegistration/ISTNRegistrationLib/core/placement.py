@@ -29,14 +29,14 @@ class Placement:
     initial: np.ndarray
 
     def transform(self, linear: torch.Tensor, coefficients: torch.Tensor | None, lattice: Grid) -> SpatialTransform:
-        """From the networks' frame (zero in the middle of the grid) to the world: L = initial · A."""
+        """From the networks' frame (zero in the middle of the grid, along its axes) to the world: L = initial · A."""
         to_world = np.eye(self.grid.ndim + 1)
-        to_world[:-1, -1] = self.grid.center
+        to_world[:-1, :-1], to_world[:-1, -1] = self.grid.direction, self.grid.center
         total = self.initial @ to_world @ as_numpy(linear) @ np.linalg.inv(to_world)
         if coefficients is None:
             return SpatialTransform(total)
-        free = pad_ring(as_numpy(coefficients), self.grid.ndim)
-        return SpatialTransform(total, BSplineField(lattice.moved(to_world), free))
+        vectors = np.tensordot(to_world[:-1, :-1], pad_ring(as_numpy(coefficients), self.grid.ndim), axes=1)
+        return SpatialTransform(total, BSplineField(lattice.moved(to_world), vectors))
 
     def warped(self, moving_map: torch.Tensor, transform: SpatialTransform) -> torch.Tensor:
         """M'∘T, (1, C, *shape), of a transform fixed → moving in the world."""

@@ -1,4 +1,4 @@
-"""Where the structures are in a whole image, and from that its pose: position and orientation, in closed form.
+"""Where the structures of maps are, and from that an image's pose: position and orientation, in closed form.
 
 Each channel of an image transformer network's maps gives the centroid of its structure; the centroids of two images, or
 of an image and the mean of the training people, are aligned by the weighted orthogonal Procrustes problem (Kabsch 1976,
@@ -16,9 +16,6 @@ import torch
 
 from .errors import InputError
 from .grid import Grid, apply_matrix
-from .istn import ISTN
-from .preprocess import anchor_point, network_input
-from .volume import Volume
 
 MIN_PEAK = 0.2  # of a map that shows its structure
 _PEAK_SHARE = 0.5  # voxels above this share of the peak make the centroid
@@ -27,7 +24,6 @@ _MOST_SUBSETS = 1500
 _RIDGE = 0.1  # how strongly an affine fit is held to the rigid one; 1 is as much as all points
 _CLEARLY = 0.5  # a mirror image fits clearly better if its mean distance is below this share
 _FAR_MM = 10.0  # farther counts no more in that mean
-GOOD = 0.4  # score of a view in which the structures are found; wrong poses scored 0.3 on develop-val
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,80 +180,3 @@ def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """Structures found in an image: ``pose`` carries the canonical pose to the image (rigid, LPS mm).
-
-    ``score``: mean weight of the canonical structures that are seen where the pose says, 0 to 1.
-    """
-
-    seen: Constellation
-    pose: np.ndarray
-    fit: Fit
-    score: float
-
-
-def locate(volume: Volume, model: ISTN, canonical: Constellation) -> Located:
-    """Find the structures and the pose of a whole image of any position and orientation.
-
-    The network looks from the image's middle and from its center of mass, then again in the pose that it found. Only if
-    that leaves a doubt, it also looks along the other right-handed arrangements of the axes (24 in 3-D, 4 in 2-D), the
-    smallest turns first, until the doubt is gone.
-
-    Args:
-        canonical: mean constellation of the training people, in the frame of the network's grid.
-
-    Raises:
-        InputError: too few structures are seen from anywhere.
-    """
-    middles = [anchor_point(volume, anchor) for anchor in ("center", "center_of_mass")]
-    best = None
-    for turn in quarter_turns(volume.grid.ndim):
-        found = _best(volume, model, canonical, [_matrix(turn, middle) for middle in middles])
-        if best is None or (found and found.score > best.score):
-            best = found
-        if best and best.score >= GOOD:
-            break
-    if best is None:
-        who, todo = f"Image '{volume.name}'", "Choose another checkpoint, or another initial alignment"
-        raise InputError(who, "its pose is not found", f"{volume.grid.ndim} structures or more", "fewer", todo)
-    return best
-
-
-def quarter_turns(ndim: int) -> list[np.ndarray]:
-    """All rotations (n, n) that carry axes to axes, 4 in 2-D, 24 in 3-D; the smallest angles first."""
-    turns = []
-    for order in itertools.permutations(range(ndim)):
-        for signs in itertools.product((1.0, -1.0), repeat=ndim):
-            matrix = np.eye(ndim)[list(order)] * np.asarray(signs)
-            if np.linalg.det(matrix) > 0:
-                turns.append(matrix)
-    return sorted(turns, key=lambda matrix: -np.trace(matrix))
-
-
-def _best(volume: Volume, model: ISTN, canonical: Constellation, views: list) -> Located | None:
-    """The view with the highest score, looked at once more in the pose that it shows; None if all show too little."""
-    found = [look(volume, model, canonical, view) for view in views]
-    first = max((f for f in found if f), key=lambda f: f.score, default=None)
-    again = look(volume, model, canonical, first.pose) if first else None
-    return again if again and again.score >= first.score else first
-
-
-def look(volume: Volume, model: ISTN, canonical: Constellation, view: np.ndarray) -> Located | None:
-    """What the network finds through ``view`` (matrix from its grid to the image, LPS mm); None if it is too little."""
-    image = network_input(volume, model.grid, view, model.config.normalization).to(model.cube.device)
-    with torch.no_grad():
-        seen = constellation(model.maps(image), model.grid, view)
-    try:
-        found = fit(canonical, seen)
-    except InputError:
-        return None
-    return Located(seen, found.matrix, found, float(found.trust.sum() / canonical.weights.sum()))
-
-
-def _matrix(turn: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    matrix = np.eye(len(middle) + 1)
-    matrix[:-1, :-1], matrix[:-1, -1] = turn, middle
-    return matrix

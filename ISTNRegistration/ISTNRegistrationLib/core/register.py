@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,12 @@ from .device import pick_device
 from .errors import InputError
 from .evidence import witness
 from .grid import Grid
+from .initial import initial_matrix
 from .istn import ISTN
+from .locate import Located, canonical_of, locate
 from .mirror import mirror_averaged, trained_on_mirrors
 from .options import RegisterOptions
-from .placement import Placement, fixed_grid, place, seen
+from .placement import Placement, seen
 from .preprocess import Prepared
 from .stages import Beside, OnProgress, Progress, Stage, run_stages, start
 from .transform import SpatialTransform
@@ -36,6 +39,8 @@ class RegistrationResult:
     ``fixed_map`` and ``warped_map`` lie in fixed space, ``moving_map`` in moving space; one channel a structure.
     ``kept`` names the stage whose transform it is: the last one, or a better one before it.
     ``fell_back``: the graphics card had too little memory, and the CPU was used.
+    ``looked``: how the structures were looked for, where that took more than one look; ``doubts``: what is strange
+    about the pose of an image.
     """
 
     transform: SpatialTransform
@@ -47,38 +52,50 @@ class RegistrationResult:
     warped_map: Volume
     options: RegisterOptions
     fell_back: bool = False
+    looked: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class FixedImage:
     """What is computed of the fixed image alone; made once, it serves any number of moving images.
 
-    ``seen`` is what the ITN sees, (1, 1, *grid.shape), and ``map`` is F', (1, C, *grid.shape), on the device of
-    ``model``; ``grid`` is the networks' grid in fixed space.
+    ``map`` is F', (1, C, *grid.shape), on the device of ``model``; ``grid`` is the networks' grid in fixed space,
+    where and as the structures lie (``located``, which also holds what the ITN sees).
     ``mirrored``: maps are averaged over an image and its mirror image (core/mirror.py), the moving one's likewise.
     """
 
     image: Prepared
     model: ISTN
-    grid: Grid
-    seen: torch.Tensor
-    map: torch.Tensor
+    located: Located
     mirrored: bool = False
+
+    @property
+    def grid(self) -> Grid:
+        return self.model.grid.moved(self.located.view)
+
+    @functools.cached_property
+    def map(self) -> torch.Tensor:
+        return self.maps_of(self.located)
+
+    @torch.no_grad()
+    def maps_of(self, located: Located) -> torch.Tensor:
+        """M' or F' of what the ITN sees."""
+        return mirror_averaged(self.model, located.values) if self.mirrored else located.maps
 
     @classmethod
     def prepare(
-        cls, volume: Volume, checkpoint: Checkpoint, device: str = "auto", mirrored: bool = False
+        cls, volume: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress: OnProgress | None = None
     ) -> FixedImage:
-        """Check the image and let the ITN see it.
+        """Check the image, find where its structures lie, and let the ITN see it.
 
         Raises:
             InputError: an image or device that cannot be used.
         """
         _check(volume, "Fixed", checkpoint)
-        model, image = on_device(checkpoint.model, device), Prepared(volume)
-        grid = fixed_grid(image, checkpoint.config)
-        values = seen(image, grid, np.eye(grid.ndim + 1), checkpoint.config).to(model.cube.device)
-        return cls(image, model, grid, values, itn_map(model, values, mirrored), mirrored)
+        model, image = on_device(checkpoint.model, options.device), Prepared(volume)
+        located = locate(image, model, canonical_of(checkpoint), _teller("fixed", on_progress))
+        return cls(image, model, located, averages_mirrors(checkpoint, options))
 
 
 def register_pair(
@@ -111,14 +128,15 @@ def register_pair(
 
 def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
     if not isinstance(fixed, FixedImage):
-        fixed = FixedImage.prepare(fixed, checkpoint, options.device, averages_mirrors(checkpoint, options))
-    image = Prepared(moving)
-    placement = place(fixed.image, image, options.initial, checkpoint.config)
-    values = seen(image, placement.grid, placement.initial, checkpoint.config).to(fixed.model.cube.device)
-    maps = itn_map(fixed.model, values, fixed.mirrored), fixed.map
-    judge = witness(checkpoint.config, checkpoint.card, (values, fixed.seen), maps, placement)
+        fixed = FixedImage.prepare(fixed, checkpoint, options, on_progress)
+    there, initial = _moving(fixed, Prepared(moving), checkpoint, options.initial, on_progress)
+    maps, placement = (fixed.maps_of(there), fixed.map), Placement(fixed.grid, initial)
+    judge = witness(checkpoint.config, checkpoint.card, (there.values, fixed.located.values), maps, placement)
     beside = Beside((fixed.image.volume, moving), judge)
-    return register_maps(fixed.model, maps, placement, options, on_progress, beside)
+    result = register_maps(fixed.model, maps, placement, options, on_progress, beside)
+    sides = (("fixed", fixed.located), ("moving", there))
+    looked, doubts = (sum((getattr(s, of)(role) for role, s in sides), ()) for of in ("notes", "doubts"))
+    return dataclasses.replace(result, looked=looked, doubts=doubts)
 
 
 def averages_mirrors(checkpoint: Checkpoint, options: RegisterOptions) -> bool:
@@ -126,10 +144,28 @@ def averages_mirrors(checkpoint: Checkpoint, options: RegisterOptions) -> bool:
     return options.transform == "dense" and checkpoint.config.uses_itn and trained_on_mirrors(checkpoint.card)
 
 
-@torch.no_grad()
-def itn_map(model: ISTN, values: torch.Tensor, mirrored: bool) -> torch.Tensor:
-    """M' or F' of what the ITN sees."""
-    return mirror_averaged(model, values) if mirrored else model.maps(values)
+def _moving(fixed: FixedImage, image: Prepared, checkpoint: Checkpoint, initial, on_progress):
+    """What the networks see of the moving image, and the initial alignment (fixed → moving, LPS mm).
+
+    ``auto`` lays the two images' poses onto each other: both are then seen as the checkpoint's training people lay.
+    """
+    if isinstance(initial, str) and initial == "auto":
+        there = locate(image, fixed.model, canonical_of(checkpoint), _teller("moving", on_progress))
+        return there, there.view @ np.linalg.inv(fixed.located.view)
+    matrix = initial_matrix(initial, fixed.image, image, checkpoint.config)
+    values = seen(image, fixed.grid, matrix, checkpoint.config).to(fixed.model.cube.device)
+    with torch.no_grad():
+        return Located(matrix @ fixed.located.view, values, fixed.model.maps(values)), matrix
+
+
+def _teller(role: str, on_progress: OnProgress | None):
+    """What tells the looks at an image as iterations of a stage, so that they can be stopped and cancelled."""
+
+    def tell(looks: int, score: float) -> bool | None:
+        identity = SpatialTransform(np.eye(4))
+        return on_progress and on_progress(Progress(f"pose of {role}", looks, looks, 1 - score, lambda: identity))
+
+    return tell
 
 
 def register_maps(

@@ -1,7 +1,7 @@
 """One registration from what a user gives to what a user gets; panel, scripts, shell, batch and evaluation call it.
 
-    Request(fixed Side, moving Side, checkpoint, options)
-        → masks → initial alignment → warnings → register_pair → quality → verdict, notes → Outcome
+Request(fixed Side, moving Side, checkpoint, options)
+    → masks → initial alignment → warnings → register_pair → quality → verdict, notes → Outcome
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ..core.warp import masked, warp_volume
 from .initial import resolve_initial
 from .quality import measure_stage
 from .report import registration_report
+from .starts import better_start
 
 __all__ = ["Outcome", "Request", "Runner", "Side", "run"]
 CPU_INSTEAD = "The graphics card ran out of memory; the CPU was used instead."
@@ -70,7 +71,8 @@ class Outcome:
     @property
     def verdict(self) -> Verdict:
         """The light and its reason."""
-        return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), self.notes)
+        notes = (*_notes(self.result), *self.result.doubts)
+        return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), notes)
 
     def warped(self, order: str = "linear") -> Volume:
         """The moving image (unmasked) on the fixed one's grid; its darkest value outside."""
@@ -105,10 +107,13 @@ class Runner:
         request.check()
         checkpoint = self.load(request.checkpoint)
         checkpoint.check_transform(request.options.transform)
-        fixed, moving = self._fixed_image(request.fixed, checkpoint, request.options), _shown(request.moving)
-        result = register_pair(fixed, moving, checkpoint, _resolved(request, fixed, moving), on_progress)
-        found = _warnings(request, checkpoint)
-        return Outcome(request, checkpoint, result, found, _notes(result), time.perf_counter() - began)
+        fixed, moving = self._fixed_image(request, checkpoint, on_progress), _shown(request.moving)
+        options = _resolved(request, fixed, moving)
+        result = register_pair(fixed, moving, checkpoint, options, on_progress)
+        result, tried = better_start(result, fixed, moving, checkpoint, on_progress)
+        found = (*_warnings(request, checkpoint), *result.doubts)
+        notes = (*_notes(result), *result.looked, *tried)
+        return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began)
 
     def load(self, checkpoint: Checkpoint | str | Path) -> Checkpoint:
         """The checkpoint, read once for several requests.
@@ -122,14 +127,14 @@ class Runner:
             self._checkpoint = (checkpoint, load_checkpoint(checkpoint))
         return self._checkpoint[1]
 
-    def _fixed_image(self, side: Side, checkpoint: Checkpoint, options: RegisterOptions) -> Volume | FixedImage:
+    def _fixed_image(self, request: Request, checkpoint: Checkpoint, on_progress) -> Volume | FixedImage:
         """What the networks see of the fixed side; the volume itself where the graphics card has too little memory."""
-        mirrored = averages_mirrors(checkpoint, options)
-        key = (side.image, side.mask, checkpoint, options.device, mirrored)
+        side, options = request.fixed, request.options
+        key = (side.image, side.mask, checkpoint, options.device, averages_mirrors(checkpoint, options))
         if self._fixed is None or any(old is not new for old, new in zip(self._fixed[0], key, strict=True)):
             volume = _shown(side)
             try:
-                self._fixed = (key, FixedImage.prepare(volume, checkpoint, options.device, mirrored))
+                self._fixed = (key, FixedImage.prepare(volume, checkpoint, options, on_progress))
             except torch.cuda.OutOfMemoryError:
                 self._fixed = (key, volume)  # register_pair goes on with the CPU
         return self._fixed[1]

@@ -1,11 +1,9 @@
-"""The pose from where the structures are: known rotations, missing and misplaced structures, mirrors, whole images."""
-
-from types import SimpleNamespace
+"""The pose from where the structures are: known rotations, missing and misplaced structures, mirrors."""
 
 import numpy as np
 import pytest
 import torch
-from builders import rotation
+from constellations import POINTS, known, stars
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid, apply_matrix
 from ISTNRegistrationLib.core.pose import (
@@ -13,43 +11,9 @@ from ISTNRegistrationLib.core.pose import (
     constellation,
     fit,
     from_card,
-    locate,
     mean_constellation,
-    quarter_turns,
     to_card,
 )
-from ISTNRegistrationLib.core.volume import Volume
-
-# pairs left and right of a plane, and two in it: as sub-cortical structures lie
-POINTS = {
-    3: np.array(
-        [[s * x, y, z] for x, y, z in ((11, 8, 3), (14, -13, 9), (26, -3, 0), (27, 9, -16)) for s in (1, -1)]
-        + [[0.0, 15.0, -32.0], [0.0, -4.0, 12.0]]
-    ),
-    2: np.array([[11.0, 3.0], [-11.0, 3.0], [26.0, -9.0], [-26.0, -9.0], [0.0, 15.0], [4.0, -20.0]]),
-}
-
-
-def known(ndim, seed=0, degrees=90.0, shift=150.0):
-    """A rigid matrix: turned about a random axis (in 2-D about z), shifted."""
-    rng = np.random.default_rng(seed)
-    matrix = np.eye(ndim + 1)
-    matrix[:-1, :-1] = rotation(2, degrees) if ndim == 2 else about(rng.standard_normal(3), degrees)
-    matrix[:-1, -1] = rng.uniform(-shift, shift, ndim)
-    return matrix
-
-
-def about(axis, degrees):
-    """Rodrigues' formula: a way to a rotation that the fit does not know."""
-    x, y, z = axis / np.linalg.norm(axis)
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    angle = np.deg2rad(degrees)
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-
-
-def stars(ndim, points=None, weights=None):
-    points = POINTS[ndim] if points is None else points
-    return Constellation(points, np.ones(len(points)) if weights is None else weights)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -158,75 +122,3 @@ def test_centroids_are_where_the_maps_peak_and_empty_maps_weigh_nothing(ndim):
     expected = apply_matrix(matrix, grid.index_to_physical(np.array([9.5, 5, 2])[:ndim]))
     np.testing.assert_allclose(found.points[0], expected, atol=1e-4)
     np.testing.assert_allclose(found.weights, [0.8, 0, 0], atol=1e-6)
-
-
-def test_quarter_turns_are_all_rotations_of_axes():
-    for ndim, count in ((2, 4), (3, 24)):
-        turns = quarter_turns(ndim)
-        assert len({tuple(turn.ravel()) for turn in turns}) == count
-        assert all(np.linalg.det(turn) == pytest.approx(1) for turn in turns)
-        assert np.array_equal(turns[0], np.eye(ndim)) and np.trace(turns[-1]) == pytest.approx(-1 if ndim == 3 else -2)
-
-
-LARGE = {ndim: 2 * points for ndim, points in POINTS.items()}  # so that the structures are many voxels wide
-
-
-class Oracle:
-    """Stands in for a network: a structure's map is where the image has the structure's own intensity.
-
-    With ``upright_only`` it finds a structure only near its place in the canonical pose, as a trained network does.
-    """
-
-    def __init__(self, ndim, upright_only):
-        self.grid = Grid.centered((0.0,) * ndim, (38, 38, 38)[:ndim], (6.0,) * ndim)
-        self.config, self.cube = SimpleNamespace(normalization="none"), torch.zeros(1)
-        self.upright_only, self.points = upright_only, LARGE[ndim]
-
-    def maps(self, image):
-        shades = torch.arange(1, len(self.points) + 1) / (len(self.points) + 1)
-        shades = shades.reshape(1, -1, *[1] * (image.ndim - 2))
-        maps = (1 - (image - shades).abs() * 2 * len(self.points)).clamp(0, 1)
-        pool = torch.nn.functional.max_pool2d if image.ndim == 4 else torch.nn.functional.max_pool3d
-        maps = -pool(-maps, 3, 1, 1)  # on its way to the background, a shade passes all darker ones
-        if self.upright_only:
-            near = [np.linalg.norm(self.grid.points() - point, axis=-1) < 35 for point in self.points]
-            maps = maps * torch.from_numpy(np.array(near))[None]
-        return maps
-
-
-def picture(ndim, matrix, half=-np.inf):
-    """An image in which the structures are cubes of 32 mm of their own shade, carried by ``matrix``."""
-    grid = Grid.centered(matrix[:-1, -1] + 20.0, (56, 52, 60)[:ndim], (5.0,) * ndim)
-    local = apply_matrix(np.linalg.inv(matrix), grid.points())
-    array = np.zeros(grid.shape, np.float32)
-    for number, point in enumerate(LARGE[ndim], start=1):
-        array[(np.abs(local - point) < 16).all(axis=-1) & (local[..., 0] >= half)] = number / (len(LARGE[ndim]) + 1)
-    return Volume(array, grid, "head")
-
-
-@pytest.mark.parametrize("ndim", [2, 3])
-@pytest.mark.parametrize("degrees", [20, 90])
-@pytest.mark.parametrize("upright_only", [False, True])
-def test_a_turned_and_shifted_image_is_found(ndim, degrees, upright_only):
-    """A network that knows upright heads alone looks along other axes by itself."""
-    matrix = known(ndim, 5, degrees)
-    if upright_only and degrees == 90:
-        matrix[:-1, :-1] = quarter_turns(ndim)[-1]
-    found = locate(picture(ndim, matrix), Oracle(ndim, upright_only), stars(ndim, LARGE[ndim]))
-    expected, where = (apply_matrix(m, LARGE[ndim]) for m in (matrix, found.pose))
-    assert np.linalg.norm(expected - where, axis=1).max() < 5.0
-    assert found.score > 0.5 and not found.fit.mirrored
-
-
-def test_half_a_head_is_found_and_says_so():
-    matrix = known(3, 5, 15)
-    found = locate(picture(3, matrix, half=-12.0), Oracle(3, False), stars(3, LARGE[3]))
-    assert np.linalg.norm(apply_matrix(matrix, LARGE[3]) - apply_matrix(found.pose, LARGE[3]), axis=1).max() < 8.0
-    whole = locate(picture(3, matrix), Oracle(3, False), stars(3, LARGE[3]))
-    assert 0.3 < found.score < whole.score - 0.15 and (found.seen.weights == 0).sum() >= 3
-
-
-def test_an_image_without_structures_is_an_error():
-    empty = Volume(np.zeros((20, 20, 20), np.float32), Grid.centered((0.0,) * 3, (20,) * 3, (4.0,) * 3), "bench")
-    with pytest.raises(InputError, match="Image 'bench': its pose is not found"):
-        locate(empty, Oracle(3, False), stars(3, LARGE[3]))
