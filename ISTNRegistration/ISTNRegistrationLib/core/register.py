@@ -94,7 +94,7 @@ class FixedImage:
         """
         _check(volume, "Fixed", checkpoint)
         model, image = on_device(checkpoint.model, options.device), Prepared(volume)
-        located = locate(image, model, canonical_of(checkpoint), _teller("fixed", on_progress))
+        located = locate(image, model, canonical_of(checkpoint), _teller("fixed", image, on_progress))
         return cls(image, model, located, averages_mirrors(checkpoint, options))
 
 
@@ -150,7 +150,7 @@ def _moving(fixed: FixedImage, image: Prepared, checkpoint: Checkpoint, initial,
     ``auto`` lays the two images' poses onto each other: both are then seen as the checkpoint's training people lay.
     """
     if isinstance(initial, str) and initial == "auto":
-        there = locate(image, fixed.model, canonical_of(checkpoint), _teller("moving", on_progress))
+        there = locate(image, fixed.model, canonical_of(checkpoint), _teller("moving", image, on_progress))
         return there, there.view @ np.linalg.inv(fixed.located.view)
     matrix = initial_matrix(initial, fixed.image, image, checkpoint.config)
     values = seen(image, fixed.grid, matrix, checkpoint.config).to(fixed.model.cube.device)
@@ -158,11 +158,11 @@ def _moving(fixed: FixedImage, image: Prepared, checkpoint: Checkpoint, initial,
         return Located(matrix @ fixed.located.view, values, fixed.model.maps(values)), matrix
 
 
-def _teller(role: str, on_progress: OnProgress | None):
+def _teller(role: str, image: Prepared, on_progress: OnProgress | None):
     """What tells the looks at an image as iterations of a stage, so that they can be stopped and cancelled."""
 
     def tell(looks: int, score: float) -> bool | None:
-        identity = SpatialTransform(np.eye(4))
+        identity = SpatialTransform(np.eye(image.volume.grid.ndim + 1))
         return on_progress and on_progress(Progress(f"pose of {role}", looks, looks, 1 - score, lambda: identity))
 
     return tell
