@@ -40,8 +40,8 @@ def with_people(checkpoint: Checkpoint, data: str) -> Checkpoint:
     scans = sorted(scans, key=lambda scan: (scan.person, scan.image_file))[:40]
     looks = []
     for scan in scans:
-        fixed = FixedImage.prepare(image_of(scan), checkpoint, "cpu")
-        looks.append(look(fixed.map, fixed.seen, fixed.grid))
+        fixed = FixedImage.prepare(image_of(scan), checkpoint, RegisterOptions(device="cpu"))
+        looks.append(look(fixed.map, fixed.located.values, fixed.grid))
     card = checkpoint.card | {"trust": to_card(None, people_of(looks, SMALLEST))}
     return dataclasses.replace(checkpoint, card=card)
 

@@ -125,8 +125,10 @@ def taught(net, gains):
     rises = np.array([[gains.get(name, 0.0) * 10] for name in FEATURES])
     tables = (np.array([[0.0, 1.0]] * 2), np.full((2, 2), 0.1), np.full((2, 2), 0.05))
     trust = TrustModel(np.zeros(2), np.array([[0.0, 10.0]] * len(FEATURES)), rises, *tables)
-    fixed = FixedImage.prepare(blob_volume(net.grid, seed=1), Checkpoint(net, net.config, {}, "test", ""), "cpu")
-    card = {"trust": to_card(trust, people_of([look(fixed.map, fixed.seen, fixed.grid)], SMALLEST))}
+    fixed = FixedImage.prepare(
+        blob_volume(net.grid, seed=1), Checkpoint(net, net.config, {}, "test", ""), RegisterOptions()
+    )
+    card = {"trust": to_card(trust, people_of([look(fixed.map, fixed.located.values, fixed.grid)], SMALLEST))}
     return Checkpoint(net, net.config, card, "test", "0" * 64)
 
 
