@@ -14,17 +14,19 @@ from ISTNRegistrationLib.core.colors import FIXED_COLOR, MOVING_COLOR
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.quality import LabelScore, Verdict
 from ISTNRegistrationLib.core.transform import SpatialTransform
+from ISTNRegistrationLib.core.trust import Expectation, Expected
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data import sections
 from ISTNRegistrationLib.data.page import SIGNS, write_page
-from ISTNRegistrationLib.data.sections import IMAGES, SEEN, ZOOM
+from ISTNRegistrationLib.data.sections import IMAGES, ZOOM
 from vtk.util.numpy_support import vtk_to_numpy
 
-COLUMNS = IMAGES + SEEN
+COLUMNS = IMAGES + sections.SEEN
 MAPS = ("fixed_map", "moving_map", "warped_map")
 GRID = Grid.centered((0.0, 0.0, 0.0), (24, 28, 32), (2.0, 2.0, 2.0))
 SEEN = np.array([-12.0, -16.0, 20.0])  # LPS mm: right, front, top
 SHIFT = np.array([3.0, 4.0, -3.0])  # from the fixed to the moving image
+EXPECTED = Expectation(Expected("", 0.81, 0.76, 0.85), (Expected("putamen", 0.72, 0.61, 0.78),))
 MIDDLE = (np.array(GRID.size) - 1) / 2
 
 
@@ -45,7 +47,9 @@ def page(tmp_path):
     channel = SimpleNamespace(name="putamen", labels=(5,))
     config = SimpleNamespace(uses_itn=True, channels=(channel,))
     card = {"license": "Trained on CC BY-NC data", "title": "A <marker>"}
-    before, after = (SimpleNamespace(labels=(LabelScore(5, dice, 1.25, 2.5),)) for dice in (0.25, 0.875))
+    before, after = (
+        SimpleNamespace(labels=(LabelScore(5, dice, 1.25, 2.5),), expectation=EXPECTED) for dice in (0.25, 0.875)
+    )
     outcome = SimpleNamespace(
         request=SimpleNamespace(
             **{k: SimpleNamespace(image=v) for k, v in zip(("fixed", "moving"), sides, strict=True)}
@@ -123,10 +127,19 @@ def test_both_outlines_run_around_what_is_seen(page, axis, column, moved):
         assert (deep == deep[0]).all()  # a line, not a filled shape
 
 
+def table(page, heading):
+    """The cells of the table below a heading, row by row."""
+    rows = re.findall("<tr>(.*?)</tr>", page.split(f"<h2>{heading}</h2>")[1].split("<h2>")[0], re.S)
+    return [re.findall("<td>(.*?)</td>", row) for row in rows[1:]]
+
+
+def test_the_dice_to_expect_is_told_for_the_mean_and_each_structure(page):
+    told = [["Mean", "0.81", "0.76 to 0.85"], ["putamen", "0.72", "0.61 to 0.78"]]
+    assert table(page, "Expected Dice") == told
+
+
 def test_each_structure_has_its_numbers_before_and_after(page):
-    rows = re.findall("<tr>(.*?)</tr>", page.split("<h2>Structures</h2>")[1], re.S)
-    cells = [re.findall("<td>(.*?)</td>", row) for row in rows[1:]]
-    agreement, reference = cells
+    agreement, reference = table(page, "Structures")
     assert agreement[0] == "putamen" and 0.2 < float(agreement[1]) < 0.9 and float(agreement[2]) == 1.0
     assert reference == ["putamen, label 5", "–", "–", "0.250", "0.875", "1.250", "2.500"]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from builders import make_grid
 from ISTNRegistrationLib.bridge.cockpit import CAMERA_FROM, ROOM, VIEW_ANGLE
-from ISTNRegistrationLib.bridge.heatmaps import COLORS, ramp
 from ISTNRegistrationLib.bridge.layout import VIEW_3D
 from ISTNRegistrationLib.bridge.structures import labelsOfPair
 from ISTNRegistrationLib.bridge.volumes import orientedImage, volumeFromStructure
+from ISTNRegistrationLib.core.colors import COLORS, ramp
 
 from .test_cockpit import cockpit, result  # noqa: F401  fixtures
 
