@@ -81,7 +81,7 @@ class FixedImage:
     @torch.no_grad()
     def maps_of(self, located: Located) -> torch.Tensor:
         """M' or F' of what the ITN sees."""
-        return mirror_averaged(self.model, located.values) if self.mirrored else located.maps
+        return mirror_averaged(self.model, located.values, located.maps) if self.mirrored else located.maps
 
     @classmethod
     def prepare(

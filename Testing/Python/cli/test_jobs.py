@@ -67,7 +67,7 @@ def test_a_pair_whose_process_dies_is_listed_and_the_others_go_on(given, tmp_pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(given, tmp_path):
-    words = ["batch", "--output", str(tmp_path / "out"), "--jobs", "2", "--threads", "2", "--iterations", "150"]
+    words = ["batch", "--output", str(tmp_path / "out"), "--jobs", "2", "--threads", "2", "--iterations", "1000"]
     words += ["--pairs", str(given["pairs"]), "--checkpoint", str(given["checkpoint"]), "--device", "cpu"]
     whole, journal = [sys.executable, "-m", "ISTNRegistrationLib.cli", *words], tmp_path / "out" / "batch.csv"
     process = subprocess.Popen(whole, cwd=PACKAGE, stderr=subprocess.PIPE, text=True, env={**os.environ})

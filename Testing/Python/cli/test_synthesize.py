@@ -24,6 +24,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+ENDED = (0, 3)  # 3: trained to the end, and worse than nothing after so few steps
 CONFIGS = Path(__file__).resolve().parents[3] / "Resources" / "Configs"
 SYNTHESIS = "\n[synthesis]\nclasses = [[1, 2]]\noutside = [[9]]\nharsh_from = 4\nreal = {real}\n"
 
@@ -55,7 +56,7 @@ def test_label_maps_alone_are_prepared_and_trained_on(ndim, tmp_path, capsys):
     assert "labels (" in capsys.readouterr().out
     with h5py.File(tmp_path / "cache.h5") as file:
         assert all(set(group) == {"labels"} for group in file["scans"].values())
-    assert run("train", **study, output=tmp_path / "out") == 0
+    assert run("train", **study, output=tmp_path / "out") in ENDED
     card = load_checkpoint(tmp_path / "out" / "best.h5").card
     assert card["synthesis"]["outside"] == [[9]] and card["steps"] == 6
     assert ("constellation" in card) == (ndim == 2), "two structures tell a pose in 2-D only"
@@ -78,7 +79,7 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, m
     """Painted images grow harsher with the step and the weights are averaged: both go on where they were."""
     study = painted_study(tmp_path)
     study["config"].write_text(study["config"].read_text().replace("[training]", "[training]\naverage = 0.5"))
-    assert run("train", **study, output=tmp_path / "whole") == 0
+    assert run("train", **study, output=tmp_path / "whole") in ENDED
     after_step = TrainingOutputs.__call__
 
     def stop_at_four(outputs, trainer, values):
@@ -89,14 +90,14 @@ def test_a_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, m
     with monkeypatch.context() as patch:
         patch.setattr(TrainingOutputs, "__call__", stop_at_four)
         assert run("train", **study, output=tmp_path / "halves") == 130
-    assert run("train", "--resume", **study, output=tmp_path / "halves") == 0
+    assert run("train", "--resume", **study, output=tmp_path / "halves") in ENDED
     states = [load_checkpoint(tmp_path / name / "last.h5").model.state_dict() for name in ("whole", "halves")]
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
 def test_a_changed_painting_cannot_be_resumed(tmp_path, capsys):
     study = painted_study(tmp_path)
-    assert run("train", **study, output=tmp_path / "out") == 0
+    assert run("train", **study, output=tmp_path / "out") in ENDED
     study["config"].write_text(study["config"].read_text().replace("harsh_from = 4", "harsh_from = 5"))
     assert run("train", "--resume", **study, output=tmp_path / "out") == 2
     assert "synthesis.harsh_from = 4" in capsys.readouterr().err
