@@ -70,14 +70,14 @@ def saveNode(node, path) -> None:
         InputError: MRML cannot write it there.
     """
     storage = node.CreateDefaultStorageNode()
-    storage.SetFileName(str(path))
+    storage.SetFileName(str(Path(path).absolute()))
     if not Path(path).parent.is_dir() or not storage.WriteData(node):
         who, expected = f"Node '{node.GetName()}'", f"a file of {node.GetClassName()} in an existing folder"
         raise InputError(who, "it cannot be written", expected, str(path), TODO)
 
 
 def _load(className: str, path):
-    who, path = f"File '{Path(path).name}'", Path(path)
+    who, path = f"File '{Path(path).name}'", Path(path).absolute()  # a relative one would be the scene's
     if not path.is_file():
         raise InputError(who, "there is no such file", "an existing file", str(path), TODO)
     with allOrNothing(scene()):

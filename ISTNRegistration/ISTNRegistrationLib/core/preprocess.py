@@ -126,11 +126,14 @@ def resample(volume: Volume, grid: Grid, matrix: np.ndarray, zero: float | None 
 
 
 def needed(grid: Grid, points: np.ndarray, widths: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """First voxel and one past the last (x, y[, z]) of what means over ``widths`` need around LPS ``points`` (P, n)."""
+    """First voxel and one past the last (x, y[, z]) of what means over ``widths`` need around LPS ``points`` (P, n).
+
+    Two voxels at least, if there are two: between the ends of a single one, every place would lie.
+    """
     index = grid.physical_to_index(points)
     size = np.asarray(grid.size)
-    low = np.clip(np.floor(index.min(axis=0)).astype(int) - widths, 0, size - 1)
-    return low, np.clip(np.ceil(index.max(axis=0)).astype(int) + 1 + widths, low + 1, size)
+    low = np.clip(np.floor(index.min(axis=0)).astype(int) - widths, 0, np.maximum(size - 2, 0))
+    return low, np.clip(np.ceil(index.max(axis=0)).astype(int) + 1 + widths, np.minimum(low + 2, size), size)
 
 
 def means_widths(fine: Grid, coarse: Grid) -> list[int]:

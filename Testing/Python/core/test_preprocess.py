@@ -101,3 +101,13 @@ def test_negative_and_huge_labels_are_just_labels():
 def test_the_grid_sits_at_the_anchor_plus_offset():
     grid = GridConfig((4, 4, 4), (2.0, 2.0, 2.0), "center", (1.0, 2.0, 3.0)).at((10.0, 20.0, 30.0))
     assert np.allclose(grid.center, (11, 22, 33))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("side", [-1, 1])
+def test_nothing_of_an_image_lies_far_away_from_it(axis, side):
+    """Not even its border, however bright: neither before its first voxel nor after its last."""
+    grid = make_grid(3, "oblique")
+    bright = Volume(np.full(grid.shape, 100.0, np.float32), grid, "bright")
+    center = np.array(grid.center) + side * 200.0 * np.eye(3)[axis]
+    assert float(resample(bright, make_grid(3, center=tuple(center)), np.eye(4)).abs().max()) == 0.0

@@ -1,4 +1,4 @@
-"""The shipped checkpoint on the bundled pair, one of the two turned and shifted: the same transform between the anatomies."""
+"""The shipped checkpoint on the bundled pair, one of the two turned and shifted: the anatomies meet as upright."""
 
 import dataclasses
 
