@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +68,10 @@ def test_a_pair_whose_process_dies_is_listed_and_the_others_go_on(given, tmp_pat
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(given, tmp_path):
-    words = ["batch", "--output", str(tmp_path / "out"), "--jobs", "2", "--threads", "2", "--iterations", "1000"]
-    words += ["--pairs", str(given["pairs"]), "--checkpoint", str(given["checkpoint"]), "--device", "cpu"]
+    names = [subject(tmp_path, name, 3, 2.0 * number)[0].name for number, name in enumerate("abcdef")]
+    (tmp_path / "pairs.csv").write_text("\n".join(["fixed,moving", *map(",".join, permutations(names, 2))]) + "\n")
+    words = ["batch", "--output", str(tmp_path / "out"), "--jobs", "2", "--threads", "2", "--iterations", "20"]
+    words += ["--pairs", str(tmp_path / "pairs.csv"), "--checkpoint", str(given["checkpoint"]), "--device", "cpu"]
     whole, journal = [sys.executable, "-m", "ISTNRegistrationLib.cli", *words], tmp_path / "out" / "batch.csv"
     process = subprocess.Popen(whole, cwd=PACKAGE, stderr=subprocess.PIPE, text=True, env={**os.environ})
     until = time.monotonic() + 120
@@ -81,10 +84,10 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(given, tmp_path)
     assert process.returncode == 130 and "interrupted" in said and "Traceback" not in said
     assert not [name for name in files_in(tmp_path / "out") if Path(name).name.startswith(".istn-")]
     done = [row["folder"] for row in table(journal)]
-    assert 1 <= len(done) < 4
+    assert 1 <= len(done) < 30
     before = {name: (tmp_path / "out" / name / "transform.h5").stat().st_mtime_ns for name in done}
     assert run(*words, jobs=1) == 0
-    assert len(table(journal)) == 4
+    assert len(table(journal)) == 30
     assert before == {name: (tmp_path / "out" / name / "transform.h5").stat().st_mtime_ns for name in done}
 
 
