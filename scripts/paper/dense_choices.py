@@ -81,7 +81,8 @@ def prepared(checkpoint: Checkpoint, scans: tuple) -> Case:
     result = register_pair(scans[0].image, scans[1].image, checkpoint, RegisterOptions("bspline", keep_best=False))
     seconds = time.process_time() - began
     placement = Placement(result.fixed_map.grid, result.initial)
-    pair = DensePair(*_maps(checkpoint, placement, scans, checkpoint.model.maps), *(scan.image for scan in scans))
+    images = (Prepared(scan.image) for scan in scans)
+    pair = DensePair(*_maps(checkpoint, placement, scans, checkpoint.model.maps), *images)
     transforms = {stage.name: stage.transform for stage in result.stages}
     return Case(pair, placement, transforms["bspline refined"], transforms["bspline"], scans, seconds)
 

@@ -29,6 +29,7 @@ from ISTNRegistrationLib.core.dense_box import DensePair
 from ISTNRegistrationLib.core.metrics import finite_mean, folded_voxels
 from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.placement import Placement
+from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import register_pair
 from ISTNRegistrationLib.data.quality import measure
 
@@ -77,7 +78,7 @@ def trial(fixed, moving, losses, iterations) -> dict[str, tuple[float, float, fl
         result = register_pair(fixed.image, moving.image, checkpoint, RegisterOptions(transform, keep_best=False))
         found[name] = _numbers(result.transform, fixed, moving, time.perf_counter() - began)
     maps = [torch.from_numpy(m.array)[None] for m in (result.fixed_map, result.moving_map)]
-    pair = DensePair(*maps, fixed.image, moving.image, torch.ones_like(checkpoint.model.channel_weights))
+    pair = DensePair(*maps, Prepared(fixed.image), Prepared(moving.image))
     placement, start = Placement(result.fixed_map.grid, result.initial), result.stages[-2].transform
     for loss, count in itertools.product(losses, iterations):
         began = time.perf_counter()

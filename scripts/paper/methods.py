@@ -15,7 +15,7 @@ from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.placement import Placement, place, seen
-from ISTNRegistrationLib.core.preprocess import Prepared, anchor_point, resample
+from ISTNRegistrationLib.core.preprocess import Prepared, resample
 from ISTNRegistrationLib.core.register import RegisterOptions, RegistrationResult, register_maps
 from ISTNRegistrationLib.core.request import Request, Side
 from ISTNRegistrationLib.core.soi import structure_map
@@ -96,7 +96,7 @@ def identity(key: str, dataset: Dataset) -> Method:
 
 def start(dataset: Dataset, pair: Pair) -> np.ndarray:
     """The translation (fixed → moving, LPS mm) that matches what the data set's images are anchored to."""
-    fixed, moving = (anchor_point(scan.image, ANCHORS[dataset.name]) for scan in pair)
+    fixed, moving = (Prepared(scan.image).anchor(ANCHORS[dataset.name]) for scan in pair)
     matrix = np.eye(len(fixed) + 1)
     matrix[:-1, -1] = moving - fixed
     return matrix
@@ -208,7 +208,7 @@ def cropped(dataset: Dataset, volume: Volume) -> Volume:
     """A brain's middle, on its own voxels; anything else as it is."""
     if dataset.name != "brain":
         return volume
-    middle = volume.grid.physical_to_index(anchor_point(volume, "center_of_mass") + [0.0, -10.0, -27.0])
+    middle = volume.grid.physical_to_index(Prepared(volume).center_of_mass + [0.0, -10.0, -27.0])
     half = CROP_MM / np.asarray(volume.grid.spacing)
     low = np.clip(np.floor(middle - half), 0, None).astype(int)
     return crop(volume, low, np.minimum(np.ceil(middle + half) + 1, volume.grid.size).astype(int))

@@ -15,7 +15,6 @@ from .grid import Grid, apply_matrix
 from .lncc import LocalCorrelation
 from .preprocess import Prepared, means_widths, part_means
 from .transform import SpatialTransform
-from .volume import Volume
 
 VISIBLE = 0.05  # of the largest map value
 MARGIN_MM = 8.0  # of the box around what the maps show
@@ -27,14 +26,14 @@ COARSE_IMAGE = 0.75  # images with voxels of less than this share of the network
 class DensePair:
     """What is registered: maps F', M' over the same points (1, C, *shape), and the images.
 
-    ``weights`` (C,): how far each channel's maps can be trusted; equal if None. They are not ``ISTN.channel_weights``:
-    the maps' term makes small structures count as much as large ones by itself.
+    ``weights`` (C,): how far each channel's maps can be trusted; equal if None, which was best on develop-val. They are
+    not ``ISTN.channel_weights``: the maps' term makes small structures count as much as large ones by itself.
     """
 
     fixed_map: torch.Tensor
     moving_map: torch.Tensor
-    fixed_image: Volume
-    moving_image: Volume
+    fixed_image: Prepared
+    moving_image: Prepared
     weights: torch.Tensor | None = None
     normalization: str = "percentile"
 
@@ -62,7 +61,7 @@ class Box:
 
     def image_term(self, weight: float, reach_mm: float, window: int) -> ImageTerm:
         """The images' part: windows ``window`` voxels to each side, around all within ``reach_mm`` of a structure."""
-        fixed, moving = Prepared(self.pair.fixed_image), Prepared(self.pair.moving_image)
+        fixed, moving = self.pair.fixed_image, self.pair.moving_image
         factor = 2 if min(fixed.volume.grid.spacing) < COARSE_IMAGE * min(self.grid.spacing) else 1
         fine = refined(self.grid, factor)
         there = fixed.network_input(fine, np.eye(fine.ndim + 1), self.pair.normalization).to(self.field)

@@ -96,21 +96,6 @@ class Prepared:
         return above.div_(high - low).clamp_(max=1)
 
 
-def anchor_point(volume: Volume, anchor: str) -> np.ndarray:
-    """``Prepared.anchor`` of an image that is used once."""
-    return Prepared(volume).anchor(anchor)
-
-
-def intensity_range(volume: Volume, normalization: str) -> tuple[float, float]:
-    """``Prepared.intensity_range`` of an image that is used once."""
-    return Prepared(volume).intensity_range(normalization)
-
-
-def network_input(volume: Volume, grid: Grid, matrix: np.ndarray, normalization: str) -> torch.Tensor:
-    """``Prepared.network_input`` of an image that is used once."""
-    return Prepared(volume).network_input(grid, matrix, normalization)
-
-
 def resample(volume: Volume, grid: Grid, matrix: np.ndarray, zero: float | None = None) -> torch.Tensor:
     """Channels at matrix(x) for every x of ``grid``, (1, C, *grid.shape) float32; 0 outside.
 

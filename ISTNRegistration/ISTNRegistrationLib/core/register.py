@@ -129,10 +129,11 @@ def register_pair(
 def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
     if not isinstance(fixed, FixedImage):
         fixed = FixedImage.prepare(fixed, checkpoint, options, on_progress)
-    there, initial = _moving(fixed, Prepared(moving), checkpoint, options.initial, on_progress)
+    image = Prepared(moving)
+    there, initial = _moving(fixed, image, checkpoint, options.initial, on_progress)
     maps, placement = (fixed.maps_of(there), fixed.map), Placement(fixed.grid, initial)
     judge = witness(checkpoint.config, checkpoint.card, (there.values, fixed.located.values), maps, placement)
-    beside = Beside((fixed.image.volume, moving), judge)
+    beside = Beside((fixed.image, image), judge)
     result = register_maps(fixed.model, maps, placement, options, on_progress, beside)
     sides = (("fixed", fixed.located), ("moving", there))
     looked, doubts = (sum((getattr(s, of)(role) for role, s in sides), ()) for of in ("notes", "doubts"))

@@ -17,11 +17,11 @@ from .istn import identity
 from .losses import weighted_mse
 from .metrics import folded_voxels
 from .placement import Placement
+from .preprocess import Prepared
 from .refine import Pair, refine
 from .soi import soft_dice
 from .transform import SpatialTransform
 from .trust import Expectation
-from .volume import Volume
 
 WORSE_BY = 0.01  # of Dice: less is noise of the cut at 0.5
 
@@ -78,7 +78,7 @@ class Beside:
     ``images``, fixed and moving, are for the dense stage; there is a ``witness`` if the checkpoint can judge.
     """
 
-    images: tuple[Volume, Volume] | None = None
+    images: tuple[Prepared, Prepared] | None = None
     witness: Witness | None = None
 
 
@@ -126,12 +126,11 @@ class Steps:
             self.add(title, seconds, refined.losses, pair.parts(theta))
         self.pair = dataclasses.replace(pair, linear=pair.parts(theta)[0])
 
-    def dense(self, images: tuple[Volume, Volume], options, on_progress: OnProgress) -> None:
+    def dense(self, images: tuple[Prepared, Prepared], options, on_progress: OnProgress) -> None:
         """The dense diffeomorphic stage (core/dense.py), from the last transform on, or a better one just before it."""
         pair, normalization = self.pair, self.pair.model.config.normalization
         chosen = DenseOptions(iterations=min(options.iterations, DenseOptions().iterations))
-        weights = torch.ones_like(pair.model.channel_weights)  # of channels with equal energy: better on develop-val
-        given = DensePair(pair.fixed_map, pair.moving_map, *images, weights, normalization)
+        given = DensePair(pair.fixed_map, pair.moving_map, *images, normalization=normalization)
 
         def report(iteration: int, loss: float, transform):
             return on_progress(Progress("dense", iteration, chosen.iterations, loss, transform))

@@ -22,7 +22,7 @@ import numpy as np
 from ..core.config import ModelConfig
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.preprocess import anchor_point, intensity_range, network_input
+from ..core.preprocess import Prepared
 from .coverage import check_coverage, coverage_lines, covered_shares, filled_share
 from .files import DiskFile, sha256_of, write_atomically
 from .images import read_image
@@ -156,9 +156,10 @@ def _write_image(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
     if image.grid.ndim != config.ndim:
         expected, got = f"{config.ndim} axes as in model.grid", f"{image.grid.ndim}"
         raise InputError(f"Image '{scan.image}'", "it has another dimension than the model", expected, got)
-    middle = config.grid.at(anchor_point(image, config.grid.anchor)).center
+    prepared = Prepared(image)
+    middle = config.grid.at(prepared.anchor(config.grid.anchor)).center
     grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
-    values = network_input(image, grid, np.eye(config.ndim + 1), config.normalization)[0, 0].numpy()
+    values = prepared.network_input(grid, np.eye(config.ndim + 1), config.normalization)[0, 0].numpy()
     if not np.abs(values).max() <= np.finfo(np.float16).max:
         todo = "Check the file, or set model.normalization to 'percentile'"
         raise InputError(
@@ -169,7 +170,7 @@ def _write_image(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
     group.create_dataset("image", data=values.astype(np.float16), **STORED)
     group.create_dataset("soi", data=(soi * 255).round().numpy().astype(np.uint8), **STORED)
     group.attrs.update({"original_size": image.grid.size, "original_spacing_mm": image.grid.spacing})
-    group.attrs["intensity_range"] = intensity_range(image, config.normalization)
+    group.attrs["intensity_range"] = prepared.intensity_range(config.normalization)
     seen = Grid.centered(middle, config.grid.size, config.grid.spacing)
     group.attrs["covered"] = covered_shares(structures, config.channels, seen)
     group.attrs["filled"] = filled_share(image.grid, seen)

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from ..core.grid import Grid
-from ..core.preprocess import network_input
+from ..core.preprocess import Prepared
 from ..core.transform import SpatialTransform
 from ..core.warp import warp_volume
 from .images import read_image, read_labels
@@ -64,7 +64,7 @@ def _slices(scan: Looked, proposal: Proposal) -> list[np.ndarray]:
     size = [max(8, round(value * AROUND / fine)) for value in view.extent]
     middle = scan.anchors[view.anchor] + np.asarray(view.offset)
     grid, image = Grid.centered(middle, size, (fine,) * ndim), read_image(scan.found.image)
-    gray = network_input(image, grid, np.eye(ndim + 1), "percentile")[0, 0].numpy()
+    gray = Prepared(image).network_input(grid, np.eye(ndim + 1), "percentile")[0, 0].numpy()
     labels = warp_volume(
         read_labels(scan.found.labels), SpatialTransform(np.eye(ndim + 1)), grid, order="nearest"
     ).array

@@ -53,7 +53,7 @@ def make_pair(ndim, linear=None, contrast=lambda image: image):
     moving_image = contrast(scene(apply_matrix(back, around.points()), ndim)[1])
     maps = (torch.as_tensor(m, dtype=torch.float32)[None] for m in (fixed_map, moving_map))
     volumes = Volume(fixed_image.astype(np.float32), fine), Volume(moving_image.astype(np.float32), around)
-    return DensePair(*maps, *volumes), Placement(grid, linear), true
+    return DensePair(*maps, *map(Prepared, volumes)), Placement(grid, linear), true
 
 
 def error(transform, true, ndim):

@@ -6,7 +6,7 @@ from ISTNRegistrationLib.core.config import Channel, GridConfig
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.initial import initial_matrix
-from ISTNRegistrationLib.core.preprocess import Prepared, anchor_point, network_input, resample
+from ISTNRegistrationLib.core.preprocess import Prepared, resample
 from ISTNRegistrationLib.core.soi import soft_dice, structure_map
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
@@ -43,7 +43,7 @@ def test_intensities_are_normalized_whatever_their_scale_and_outside_is_zero():
     volume = blob_volume(make_grid(3))
     other = Volume(volume.array * 37 - 1000, volume.grid)
     target = Grid.centered(volume.grid.center, (40, 40, 40), (1.5,) * 3)
-    first, second = (network_input(v, target, np.eye(4), "percentile").numpy() for v in (volume, other))
+    first, second = (Prepared(v).network_input(target, np.eye(4), "percentile").numpy() for v in (volume, other))
     assert np.abs(first - second).max() < 1e-4
     assert first.max() == 1.0 and first[0, 0, 0, 0, 0] == 0.0
 
@@ -52,8 +52,8 @@ def test_intensities_are_normalized_whatever_their_scale_and_outside_is_zero():
 def test_center_of_mass_moves_with_the_image(ndim, orientation):
     volume = blob_volume(make_grid(ndim, orientation, size=(40, 40, 40)))
     moved = Volume(volume.array, shifted(volume.grid, 7))
-    assert np.allclose(anchor_point(moved, "center_of_mass") - anchor_point(volume, "center_of_mass"), 7)
-    assert np.allclose(anchor_point(volume, "center"), volume.grid.center)
+    assert np.allclose(Prepared(moved).center_of_mass - Prepared(volume).center_of_mass, 7)
+    assert np.allclose(Prepared(volume).anchor("center"), volume.grid.center)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

@@ -14,7 +14,7 @@ from command import files_in, small_config, subject
 from ISTNRegistrationLib.core.augment import AugmentConfig
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
-from ISTNRegistrationLib.core.preprocess import anchor_point, network_input
+from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.data import cache, pair_source
 from ISTNRegistrationLib.data.cache import cache_grid, changes, prepare
 from ISTNRegistrationLib.data.images import read_image
@@ -98,9 +98,9 @@ def test_a_scan_is_stored_once_as_the_networks_would_see_it(ndim, offset, tmp_pa
         assert len(file["scans"]) == 3
     for index, scan in enumerate(study.scans):
         image, found = read_image(scan.image), datasets(path, index)
-        middle = anchor_point(image, config.grid.anchor) + (np.array(offset) if offset else 0.0)
+        middle = Prepared(image).anchor(config.grid.anchor) + (np.array(offset) if offset else 0.0)
         grid = Grid.centered(middle, cache_grid(config).size, config.grid.spacing)
-        expected = network_input(image, grid, np.eye(ndim + 1), config.normalization)[0, 0].numpy()
+        expected = Prepared(image).network_input(grid, np.eye(ndim + 1), config.normalization)[0, 0].numpy()
         np.testing.assert_allclose(found["image"].astype(np.float32), expected, atol=1e-3)
         soi = draw(read_structures(scan.labels, config.channels, grid.ndim), config.channels, grid)[0].numpy()
         np.testing.assert_allclose(found["soi"] / 255, soi, atol=0.5 / 255 + 1e-6)
