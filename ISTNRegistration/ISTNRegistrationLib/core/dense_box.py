@@ -12,6 +12,7 @@ from .dense_field import DenseField, refined
 from .dense_terms import ImageTerm, MapTerm, Warp
 from .diffeomorphism import repaired
 from .grid import Grid, apply_matrix
+from .layers import dilated
 from .lncc import LocalCorrelation
 from .preprocess import Prepared, means_widths, part_means
 from .transform import SpatialTransform
@@ -65,7 +66,7 @@ class Box:
         factor = 2 if min(fixed.volume.grid.spacing) < COARSE_IMAGE * min(self.grid.spacing) else 1
         fine = refined(self.grid, factor)
         there = fixed.network_input(fine, np.eye(fine.ndim + 1), self.pair.normalization).to(self.field)
-        near = dilated(self.cut(self.shown), [round(reach_mm / s) for s in reversed(self.grid.spacing)])
+        near = dilated(self.cut(self.shown).float(), [round(reach_mm / s) for s in reversed(self.grid.spacing)])
         mask = torch.nn.functional.interpolate(near, size=fine.shape)
         needed = dilated(mask, [window + 1] * fine.ndim).flatten().nonzero()[:, 0]
         values, grid = detailed(moving, fine, self._moving_points(), self.pair.normalization)
@@ -127,16 +128,6 @@ def part_of(grid: Grid, low, high) -> Grid:
     matrix = grid.matrix
     matrix[:-1, -1] = grid.index_to_physical(np.asarray(low, dtype=float))
     return Grid.from_matrix((np.asarray(high) - low).tolist(), matrix)
-
-
-def dilated(mask: torch.Tensor, reach: list[int]) -> torch.Tensor:
-    """Largest value of (1, 1, *shape) within ``reach`` voxels along each array axis (a box)."""
-    pool = torch.nn.functional.max_pool2d if mask.ndim == 4 else torch.nn.functional.max_pool3d
-    mask = mask.float()
-    for axis, steps in enumerate(reach):
-        size = [2 * steps + 1 if a == axis else 1 for a in range(len(reach))]
-        mask = pool(mask, size, stride=1, padding=[s // 2 for s in size])
-    return mask
 
 
 def detailed(image: Prepared, grid: Grid, points: np.ndarray, normalization: str) -> tuple[torch.Tensor, Grid]:

@@ -10,6 +10,7 @@ import torch
 
 from .config import ModelConfig
 from .grid import Grid
+from .layers import dilated
 from .placement import Placement
 from .soi import soft_dice
 from .transform import SpatialTransform
@@ -17,7 +18,7 @@ from .trust import DOUBT, FEATURES, LOOKS, Expectation, TrustModel, model_from, 
 
 SMALLEST = {"volume": 0.05, "extent": 0.03, "place": 1.5, "distances": 1.0, "brightness": 0.03, "contrast": 0.02}
 _SHOWN = 0.1  # of a map: less is noise
-_AROUND = 5  # voxels: side of the blocks by which a structure is widened, to see what is around it
+_AROUND = 2  # voxels by which a structure is widened, to see what is around it
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +46,30 @@ class Witness:
         """How the structures look in the moving and the fixed image."""
         return [look(*both, self.placement.grid) for both in zip(self.maps, self.seen, strict=True)]
 
+    @functools.cached_property
+    def _strange(self) -> np.ndarray:
+        """How strange the structures look, (C, len(LOOKS)): the worse of both images."""
+        return np.maximum(*(strangeness(seen, self.people) for seen in self.looks))
+
+    @functools.cached_property
+    def _of_the_maps(self) -> dict[str, np.ndarray]:
+        """The evidence that is the same whatever the transform."""
+        return {
+            "fuzzy": np.maximum(*(_sums(4 * m * (1 - m)) / _mass(m) for m in self.maps)),
+            "faint": 1 - np.minimum(*(_peaks(m) for m in self.maps)),
+            "strange in all": self._strange.mean(),
+            **{f"strange {name}": column for name, column in zip(LOOKS, self._strange.T, strict=True)},
+        }
+
+    @functools.cached_property
+    def _around_fixed(self) -> torch.Tensor:
+        return _widened(self.maps[1])
+
     def evidence(self, warped: torch.Tensor, transform: SpatialTransform, folded: int) -> np.ndarray:
         """Numbers per structure (C, len(FEATURES)), large is bad: of M'∘T and the transform fixed → moving."""
         fixed_map, (moving_seen, fixed_seen) = self.maps[1], self.seen
-        strange = np.maximum(*(strangeness(seen, self.people) for seen in self.looks))
-        correlation = _correlation(self.placement.warped(moving_seen, transform), fixed_seen, warped, fixed_map)
+        around = torch.maximum(_widened(warped), self._around_fixed)
+        correlation = _correlation(self.placement.warped(moving_seen, transform), fixed_seen, around)
         moved = self._moved(self.looks[1]["place"], transform)
         hard = 1 - np.nan_to_num(soft_dice(warped, fixed_map).double().cpu().numpy())
         linear = np.linalg.inv(self.placement.initial) @ transform.linear
@@ -58,17 +78,14 @@ class Witness:
             "disagreement of all": hard.mean(),
             "disagreement, soft": 1 - _sums(2 * torch.minimum(warped, fixed_map)) / _mass(warped + fixed_map),
             "volume change": np.abs(np.log(_mass(warped) / _mass(fixed_map))),
-            "fuzzy": np.maximum(*(_sums(4 * m * (1 - m)) / _mass(m) for m in self.maps)),
-            "faint": 1 - np.minimum(*(_peaks(m) for m in self.maps)),
-            "strange in all": strange.mean(),
             "unlike": 1 - np.abs(correlation),
             "opposed": np.maximum(-correlation, 0),
             "folded": 100 * folded / np.prod(self.placement.grid.size),
             "stretch": np.abs(np.log(np.linalg.svd(linear[:-1, :-1], compute_uv=False).clip(1e-6))).max(),
             "moved": moved,
-            "moved in doubt": moved * (strange.max(axis=1) / DOUBT).clip(max=1),
+            "moved in doubt": moved * (self._strange.max(axis=1) / DOUBT).clip(max=1),
+            **self._of_the_maps,
         }
-        columns |= {f"strange {name}": column for name, column in zip(LOOKS, strange.T, strict=True)}
         return np.stack([np.broadcast_to(columns[name], hard.shape) for name in FEATURES], axis=1)
 
     def expect(self, evidence: np.ndarray) -> Expectation | None:
@@ -119,13 +136,12 @@ def look(maps: torch.Tensor, image: torch.Tensor, grid: Grid) -> dict[str, np.nd
 
 def _widened(maps: torch.Tensor) -> torch.Tensor:
     """1 where a map shows its structure or what is near it, 0 elsewhere; of the maps' shape."""
-    pool = torch.nn.functional.max_pool3d if maps.ndim == 5 else torch.nn.functional.max_pool2d
-    return pool((maps > 0.5).float(), _AROUND, stride=1, padding=_AROUND // 2)
+    return dilated((maps > 0.5).float(), [_AROUND] * (maps.ndim - 2))
 
 
-def _correlation(moving: torch.Tensor, fixed: torch.Tensor, *maps: torch.Tensor) -> np.ndarray:
-    """Correlation (C,) of two images (1, 1, *shape) around each structure; 0 where one of them is flat."""
-    weights = torch.maximum(*(_widened(m) for m in maps))[0].flatten(1).double()
+def _correlation(moving: torch.Tensor, fixed: torch.Tensor, around: torch.Tensor) -> np.ndarray:
+    """Correlation (C,) of two images (1, 1, *shape) where ``around`` (1, C, *shape) is 1; 0 where one is flat."""
+    weights = around[0].flatten(1).double()
     weights = weights / weights.sum(1, keepdim=True).clamp(min=1)
     a, b = moving.flatten().double(), fixed.flatten().double()
     mean_a, mean_b = weights @ a, weights @ b

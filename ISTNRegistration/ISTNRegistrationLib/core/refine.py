@@ -14,6 +14,7 @@ import torch
 
 from .bspline import bending_energy
 from .istn import ISTN, identity
+from .layers import dilated
 from .losses import weighted_mse
 from .warp import affine_positions, sample
 
@@ -178,16 +179,8 @@ def active_voxels(maps: torch.Tensor, spacing: tuple[float, ...]) -> torch.Tenso
     """Flat indices (P,), P even, of the voxels within ``REACH_MM`` of a map value above ``ACTIVE_LEVEL``."""
     strongest = maps.amax(dim=1, keepdim=True)
     mask = (strongest > ACTIVE_LEVEL * strongest.max()).float()
-    for axis, size in enumerate(reversed(spacing)):  # a box's maximum, one axis after the other
-        mask = _dilated(mask, round(REACH_MM / size), axis + 2)
+    mask = dilated(mask, [round(REACH_MM / size) for size in reversed(spacing)])
     index = mask.flatten().nonzero()[:, 0]
     if len(index) < 2:  # empty maps
         index = torch.arange(mask.numel(), device=mask.device)
     return index[: len(index) // 2 * 2]
-
-
-def _dilated(mask: torch.Tensor, reach: int, axis: int) -> torch.Tensor:
-    """Maximum over ``reach`` voxels to either side along an axis."""
-    lines = mask.movedim(axis, -1)
-    pooled = torch.nn.functional.max_pool1d(lines.flatten(0, -2), 2 * reach + 1, stride=1, padding=reach)
-    return pooled.reshape(lines.shape).movedim(-1, axis)
