@@ -19,7 +19,9 @@ HEAT = (
     (0.988, 0.998, 0.645),
 )
 FIXED_COLOR, MOVING_COLOR = (0.25, 0.95, 1.0), (1.0, 0.85, 0.1)  # outlines of F' and of M'
-LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}  # Okabe and Ito's, for color-blind eyes too
+# Okabe and Ito's, for color-blind eyes too: of channels (0 to 255), and of lights
+PALETTE = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))
+LIGHTS = {"green": "#009e73", "yellow": "#e69f00", "red": "#d55e00"}
 
 
 def ramp(colors) -> np.ndarray:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import struct
-import zlib
 
 import numpy as np
 
+from ..core.colors import PALETTE
 from ..core.grid import Grid
 from ..core.preprocess import Prepared
 from ..core.transform import SpatialTransform
 from ..core.warp import warp_volume
+from .html_parts import document, image_tag
 from .images import read_image, read_labels
 from .proposal import Proposal
+from .sections import border
 from .survey import Looked
 
-COLORS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167))  # Okabe, Ito
 BOX, UNKNOWN, OUTLINE = (255, 255, 255), (160, 32, 240), 0.25
 AROUND = 1.3  # of the grid's extent is shown
 PIXELS = 128  # along the longest side
-STYLE = """body{font:14px sans-serif;margin:16px;background:#fff;color:#111} figure{display:inline-block;margin:6px}
+SHEET_STYLE = """body{font:14px sans-serif;margin:16px;background:#fff;color:#111}
+figure{display:inline-block;margin:6px}
 figcaption{max-width:400px;overflow-wrap:anywhere} .out{color:#b00} pre{white-space:pre-wrap}
 img{image-rendering:pixelated}"""
 
@@ -34,19 +34,12 @@ def contact_sheet(proposal: Proposal, findings: str, on_scan=lambda: None) -> st
         figures.append(_figure(scan, proposal, out.get(id(scan), "")))
         on_scan()
     names = "".join(
-        f'<span style="color:rgb{COLORS[k % len(COLORS)]}">&#9632;</span> {html.escape(channel.name)} '
+        f'<span style="color:rgb{PALETTE[k % len(PALETTE)]}">&#9632;</span> {html.escape(channel.name)} '
         for k, channel in enumerate(proposal.chosen.channels)
     )
     told = "White: the networks' grid. Purple: labels that are in no channel. The patient's left is on the right."
-    return page("Training data", f"<p>{names}</p><p>{told}</p>{''.join(figures)}<pre>{html.escape(findings)}</pre>")
-
-
-def page(title: str, body: str) -> str:
-    """A self-contained HTML page."""
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{STYLE}</style>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{html.escape(title)}</h1>{body}</body></html>\n'
-    )
+    body = f"<p>{names}</p><p>{told}</p>{''.join(figures)}<pre>{html.escape(findings)}</pre>"
+    return document("Training data", SHEET_STYLE, body)
 
 
 def _figure(scan: Looked, proposal: Proposal, reason: str) -> str:
@@ -79,10 +72,10 @@ def _slices(scan: Looked, proposal: Proposal) -> list[np.ndarray]:
 def _colored(gray, labels, extent, proposal: Proposal, fine: float, upright: bool) -> np.ndarray:
     """Gray values with outlined labels and the box; ``upright``: head up, else front up."""
     picture = np.repeat((gray.clip(0, 1) * 255)[..., None], 3, axis=-1)
-    colors = {v: COLORS[k % len(COLORS)] for k, c in enumerate(proposal.chosen.channels) for v in c.labels}
+    colors = {v: PALETTE[k % len(PALETTE)] for k, c in enumerate(proposal.chosen.channels) for v in c.labels}
     for value in np.unique(labels[labels > 0]):
         mask = labels == value
-        weight = np.where(mask & ~_inner(mask), 1.0, OUTLINE * mask)[..., None]
+        weight = np.where(border(mask), 1.0, OUTLINE * mask)[..., None]
         picture = picture * (1 - weight) + weight * np.array(colors.get(int(value), UNKNOWN))
     height, width = (round(value / fine / 2) for value in extent[::-1])
     middle = np.array(gray.shape) // 2
@@ -90,24 +83,3 @@ def _colored(gray, labels, extent, proposal: Proposal, fine: float, upright: boo
     for rows, columns in (([top, low], slice(left, right + 1)), (slice(top, low + 1), [left, right])):
         picture[rows, columns] = BOX
     return (picture[::-1] if upright else picture).astype(np.uint8)
-
-
-def _inner(mask: np.ndarray) -> np.ndarray:
-    """Pixels whose four neighbors are in the mask too."""
-    padded = np.pad(mask, 1)
-    return padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-
-
-def image_tag(picture: np.ndarray) -> str:
-    """An <img> that holds an RGB picture (H, W, 3) uint8."""
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png(picture)).decode()}">'
-
-
-def png(picture: np.ndarray) -> bytes:
-    """An RGB picture (H, W, 3) uint8 as a PNG file (W3C PNG specification: 8 bits, no filter)."""
-    height, width, _ = picture.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), picture.reshape(height, -1)], axis=1)
-    header = struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
-    parts = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 
@@ -13,8 +12,9 @@ from ..core.files import write_text
 from ..core.license import UNSETTLED, plain_words
 from ..core.metrics import dice
 from ..core.quality import HEADINGS, cells
+from .html_parts import document, image_tag
 from .report import now
-from .sections import AXES, CUT, png, sections
+from .sections import AXES, CUT, sections
 
 SIGNS = {"green": "\u2713 Good", "yellow": "! Check", "red": "\u2715 Poor"}  # for those who do not see the color
 EXPLANATION = (
@@ -39,11 +39,10 @@ def write_page(path, outcome, record: dict | None = None) -> None:
         InputError: it cannot be written.
     """
     request, light = outcome.request, outcome.verdict
-    title = html.escape(f"{request.moving.image.name} registered to {request.fixed.image.name}")
+    title = f"{request.moving.image.name} registered to {request.fixed.image.name}"
     record = record or outcome.report()
     parts = [
-        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-        f"<style>{STYLE}</style></head><body><h1>{title}</h1><p>{html.escape(record.get('date') or now())}</p>",
+        f"<p>{html.escape(record.get('date') or now())}</p>",
         f'<p><span class="light" style="background:{LIGHTS[light.light]}">{SIGNS[light.light]}</span>'
         f"{html.escape(light.reason)}</p>",
         *(f"<p>Warning: {html.escape(warning)}</p>" for warning in outcome.warnings),
@@ -56,9 +55,9 @@ def write_page(path, outcome, record: dict | None = None) -> None:
         "<h2>Checkpoint</h2>",
         _checkpoint(outcome.checkpoint),
         "<h2>Provenance</h2>",
-        f"<pre>{html.escape(json.dumps(record, indent=1))}</pre></body></html>",
+        f"<pre>{html.escape(json.dumps(record, indent=1))}</pre>",
     ]
-    write_text(path, "\n".join(parts), f"Report '{path}'")
+    write_text(path, document(title, STYLE, "\n".join(parts)), f"Report '{path}'")
 
 
 def structure_rows(outcome) -> list[list]:
@@ -130,12 +129,8 @@ def _pictures(outcome) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in columns)
     lines = []
     for axis, row in zip(AXES, rows, strict=False):
-        pictures = (base64.b64encode(png(picture)).decode("ascii") for picture in row)
-        tags = (
-            f'<td><img alt="{axis}, {html.escape(name)}" src="data:image/png;base64,{picture}"></td>'
-            for name, picture in zip(columns, pictures, strict=True)
-        )
-        lines.append(f"<tr>{''.join(tags)}</tr>")
+        tags = (image_tag(picture, f"{axis}, {name}") for name, picture in zip(columns, row, strict=True))
+        lines.append(f"<tr>{''.join(f'<td>{tag}</td>' for tag in tags)}</tr>")
     return f'<table class="pictures"><tr>{head}</tr>{"".join(lines)}</table>' + _legend(len(columns))
 
 

@@ -95,11 +95,11 @@ def _outlined(grey: np.ndarray, fixed: np.ndarray, moving: np.ndarray) -> np.nda
     picture = grey.copy()
     for maps, color in ((fixed, FIXED_COLOR), (moving, MOVING_COLOR)):
         for channel in maps > CUT:
-            picture[_border(channel)] = np.rint(np.array(color) * 255)
+            picture[border(channel)] = np.rint(np.array(color) * 255)
     return picture
 
 
-def _border(inside: np.ndarray) -> np.ndarray:
+def border(inside: np.ndarray) -> np.ndarray:
     """The pixels of a structure with a neighbor outside it."""
     around = np.pad(inside, 1)
     deep = around[:-2, 1:-1] & around[2:, 1:-1] & around[1:-1, :-2] & around[1:-1, 2:]

@@ -7,9 +7,11 @@ import math
 
 import numpy as np
 
+from ..core.colors import PALETTE
 from ..core.judgement import NOISE, STAGES, Judgement
 from ..core.metrics import finite_mean
-from .contact_sheet import COLORS, image_tag, page
+from .contact_sheet import SHEET_STYLE
+from .html_parts import document, image_tag
 
 WIDTH, HEIGHT, EDGE = 640, 220, 40
 ENLARGED = 3
@@ -45,7 +47,7 @@ def training_page(judgement: Judgement, names: tuple[str, ...], history: list[di
     body += f"<h2>Dice per structure</h2>{_table(judgement, names)}<h2>Maps and structures</h2>{_pictures(judgement)}"
     body += f"<h2>Validation</h2>{_plot(history, curves)}<h2>Losses at the validations</h2>"
     losses = [key for key in history[-1] if not key.startswith("val/") and key != "step"] if history else []
-    return page("Training", body + _plot(history, losses))
+    return document("Training", SHEET_STYLE, body + _plot(history, losses))
 
 
 def _table(judgement: Judgement, names: tuple[str, ...]) -> str:
@@ -76,7 +78,7 @@ def _pictures(judgement: Judgement) -> str:
 
 def _colored(maps: np.ndarray) -> np.ndarray:
     """Channels (C, H, W) in [0, 1] in their colors; one channel in gray."""
-    colors = [COLORS[k % len(COLORS)] for k in range(len(maps))] if len(maps) > 1 else [(255, 255, 255)]
+    colors = [PALETTE[k % len(PALETTE)] for k in range(len(maps))] if len(maps) > 1 else [(255, 255, 255)]
     return np.einsum("chw,ck->hwk", maps.clip(0, 1), np.array(colors)).clip(0, 255).astype(np.uint8)
 
 
@@ -89,7 +91,7 @@ def _plot(history: list[dict[str, float]], keys: list[str]) -> str:
     low, high, last = min(0.0, *values), max(values) or 1.0, history[-1]["step"]
     lines, legend = "", ""
     for number, (key, line) in enumerate(points.items()):
-        color = f"rgb{COLORS[number % len(COLORS)]}"
+        color = f"rgb{PALETTE[number % len(PALETTE)]}"
         at = " ".join(f"{_across(step / last):.1f},{_up((value - low) / (high - low)):.1f}" for step, value in line)
         lines += f'<polyline fill="none" stroke="{color}" stroke-width="2" points="{at}"/>'
         legend += f'<span style="color:{color}">&#9632;</span> {html.escape(key)} {line[-1][1]:.4f} '
