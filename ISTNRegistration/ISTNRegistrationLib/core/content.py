@@ -7,8 +7,6 @@ millimeter of it.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from .grid import Grid
@@ -23,8 +21,7 @@ def content(volume: Volume) -> Volume:
 def along_lps(volume: Volume) -> Volume:
     """The same voxels at the same places, axes in the order and sense that are nearest to LPS."""
     n, matrix = volume.grid.ndim, volume.grid.matrix
-    cosines = np.asarray(volume.grid.direction)
-    along = max(itertools.permutations(range(n)), key=lambda axes: sum(abs(cosines[i, a]) for i, a in enumerate(axes)))
+    along = volume.grid.axes_along_lps()
     array = volume.array.transpose([n - 1 - along[n - 1 - i] for i in range(n)])
     size = [volume.grid.size[axis] for axis in along]
     matrix[:-1, :-1] = matrix[:-1, list(along)]

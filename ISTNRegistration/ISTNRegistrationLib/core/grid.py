@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,6 +98,16 @@ class Grid:
         """LPS mm of the corner voxels' centers, or of points ``margin`` voxels beyond them, (2^n, n)."""
         last = np.asarray(self.size) - 1
         return self.spread_points([-margin] * self.ndim, last + margin, count=2)
+
+    def shows(self, index: np.ndarray) -> np.ndarray:
+        """Whether index positions (..., n) (x, y[, z]) lie in a voxel of the grid, (...) bool."""
+        return ((index >= -0.5) & (index <= np.asarray(self.size) - 0.5)).all(axis=-1)
+
+    def axes_along_lps(self) -> tuple[int, ...]:
+        """For each axis of LPS the one of the grid that is nearest to it, each once."""
+        cosines = np.abs(np.asarray(self.direction))
+        orders = itertools.permutations(range(self.ndim))
+        return max(orders, key=lambda axes: sum(cosines[row, axis] for row, axis in enumerate(axes)))
 
     def rows(self, start: int, stop: int) -> Grid:
         """Rows ``start`` to ``stop`` of the first array axis, where they lie: for work slab by slab."""

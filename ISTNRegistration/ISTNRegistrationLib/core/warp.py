@@ -48,7 +48,7 @@ def warp_volume(moving: Volume, transform: SpatialTransform, grid: Grid, order="
     for start in range(0, grid.shape[0], rows):
         slab = grid.rows(start, min(start + rows, grid.shape[0]))
         index = _moving_index(transform, slab, to_index)
-        outside = ((index < -0.5) | (index > np.asarray(moving.grid.size) - 0.5)).any(axis=-1)
+        outside = ~moving.grid.shows(index)
         result[:, start : start + slab.shape[0]] = np.where(outside, np.asarray(fill, result.dtype), read(index))
     return Volume(result.reshape(*moving.array.shape[: -grid.ndim], *grid.shape), grid, f"{moving.name} warped")
 

@@ -57,8 +57,7 @@ def _share(points: np.ndarray, weights: np.ndarray, grid: Grid) -> float:
 
 
 def _inside(points: np.ndarray, grid: Grid) -> np.ndarray:
-    index = grid.physical_to_index(points)
-    return ((index >= -0.5) & (index <= np.asarray(grid.size) - 0.5)).all(axis=-1)
+    return grid.shows(grid.physical_to_index(points))
 
 
 def check_coverage(names: Sequence[str], shares: np.ndarray, filled: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -170,9 +169,7 @@ def _structure(labels: Volume, index: np.ndarray, voxel: float) -> Structure:
 def _axes(image: Volume) -> tuple[str, float]:
     """Where the image's axes point (LPS, RAS, ...), and their largest angle to the patient's, degrees."""
     matrix, names = np.asarray(image.grid.direction), ("LR", "PA", "SI")
-    nearest = max(
-        itertools.permutations(range(len(matrix))), key=lambda rows: sum(abs(matrix[r, c]) for c, r in enumerate(rows))
-    )
+    nearest = np.argsort(image.grid.axes_along_lps())
     letters = "".join(names[row][0 if matrix[row, column] > 0 else 1] for column, row in enumerate(nearest))
     cosines = [abs(matrix[row, column]) for column, row in enumerate(nearest)]
     return letters, float(np.degrees(np.arccos(np.clip(min(cosines), 0, 1))))
@@ -189,7 +186,7 @@ def _mismatch(image: Volume, labels: Volume, structures: dict[int, Structure]) -
             return f"image and label map have the same voxels but lie up to {apart:.1f} mm apart: {advice}", ""
         return "", f"image and label map lie {apart:.2f} mm apart" if apart > 0.1 * min(image.grid.spacing) else ""
     middles = image.grid.physical_to_index(np.array([s.centroid for s in structures.values()]))
-    inside = ((middles >= -0.5) & (middles <= np.asarray(image.grid.size) - 0.5)).all(axis=1).mean()
+    inside = image.grid.shows(middles).mean()
     sizes = f"image {image.grid.size}, label map {labels.grid.size} voxels"
     if inside < LEAST_INSIDE:
         return f"the structures lie outside the image ({sizes})", ""

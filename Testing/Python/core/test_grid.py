@@ -54,3 +54,18 @@ def test_rows_in_the_middle_of_an_oblique_grid_are_where_they_were():
     rows = grid.rows(2, 5)
     assert rows.shape == (3, *grid.shape[1:])
     assert np.allclose(rows.points(), grid.points()[2:5])
+
+
+def test_a_grid_shows_what_lies_within_half_a_voxel_of_its_ends():
+    grid = Grid.centered((0.0, 0.0, 0.0), (4, 6, 8), (1.0, 1.0, 1.0))
+    index = np.array([[-0.4, 5.4, 7.4], [3.4, -0.4, 0.0], [-0.6, 0, 0], [3.6, 0, 0], [0, 5.6, 0], [0, 0, 7.6]])
+    assert grid.shows(index).tolist() == [True, True, False, False, False, False]
+
+
+def test_the_axes_nearest_to_lps_are_found_in_any_order_and_sense():
+    """The grid's third axis runs to the right, its first to the back, its second to the feet: no two can be swapped."""
+    angle = np.radians(20)
+    tilt = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = tilt @ np.array([[0, 0, -1], [1, 0, 0], [0, -1, 0]])
+    assert Grid.from_matrix((4, 5, 6), matrix).axes_along_lps() == (2, 0, 1)
