@@ -13,9 +13,9 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from . import apply
 from .apply_options import ApplyOptions, Item
-from .images import read_image
+from .images import grid_of, read_image
 from .inverse import Solved, mapped
-from .mapping import grid_of, read_mapping
+from .mapping import read_mapping
 from .outputs import all_or_nothing, check_distinct, check_writable
 from .shapes import read_shape, write_shape
 

@@ -138,12 +138,13 @@ class EvaluationWork:
 
     def _measured(self, pair: PairFiles) -> list[dict]:
         register, checkpoint = self._options.register, self._options.checkpoint
-        how = dataclasses.replace(register, refine="none", keep_best=False)
-        one_pass = self._runner.run(self._reader.request(pair, checkpoint, how, self._labels))
+        request = self._reader.request(pair, checkpoint, register, self._labels)
+        how = dataclasses.replace(request.options, refine="none", keep_best=False)
+        one_pass = self._runner.run(dataclasses.replace(request, options=how))
         first, last = (one_pass.measure(one_pass.result.stages[k]) for k in (0, -1))
         rows = _rows(pair, BEFORE, first, 0.0) + _rows(pair, ONE_PASS, last, one_pass.seconds)
         if register.refines:
-            refined = self._runner.run(self._reader.request(pair, checkpoint, register, self._labels))
+            refined = self._runner.run(request)
             rows += _rows(pair, REFINED, refined.kept, refined.seconds, refined.verdict.light)
         return rows
 

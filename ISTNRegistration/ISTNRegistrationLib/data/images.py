@@ -149,10 +149,22 @@ def to_sitk(volume: Volume) -> sitk.Image:
         image = sitk.GetImageFromArray(array)
     else:
         image = sitk.GetImageFromArray(np.moveaxis(volume.channels.astype(array.dtype), 0, -1), isVector=True)
+    return placed(image, grid)
+
+
+def placed(image: sitk.Image, grid: Grid) -> sitk.Image:
+    """A SimpleITK image, put where ``grid`` lies."""
     image.SetSpacing(grid.spacing)
     image.SetOrigin(grid.origin)
     image.SetDirection(np.ravel(grid.direction).tolist())
     return image
+
+
+def grid_of(image: sitk.Image) -> Grid:
+    """The grid of a SimpleITK image."""
+    n = image.GetDimension()
+    axes = tuple(tuple(row) for row in np.reshape(image.GetDirection(), (n, n)).tolist())
+    return Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), axes)
 
 
 def from_sitk(image: sitk.Image, name: str = "volume") -> Volume:
@@ -166,11 +178,9 @@ def from_sitk(image: sitk.Image, name: str = "volume") -> Volume:
         todo = "Convert color or vectors to one channel"
         raise InputError(who, "it is not a scalar image", "one component", image.GetPixelIDTypeAsString(), todo)
     image = _without_singleton(image, who)
-    n = image.GetDimension()
-    direction = np.reshape(image.GetDirection(), (n, n))
-    axes = tuple(tuple(row) for row in direction.tolist())
-    grid, warnings = Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), axes), ()
-    if not np.allclose(direction.T @ direction, np.eye(n), atol=ORTHONORMAL_TOLERANCE):
+    grid, warnings = grid_of(image), ()
+    direction = np.asarray(grid.direction)
+    if not np.allclose(direction.T @ direction, np.eye(grid.ndim), atol=ORTHONORMAL_TOLERANCE):
         grid, moved = right_angled(grid.matrix, grid.size, who)
         warnings = (f"{who}: {SHEARED.format(moved)}",)
     return Volume(sitk.GetArrayFromImage(image), grid, name, warnings)

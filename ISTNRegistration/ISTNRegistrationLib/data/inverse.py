@@ -13,7 +13,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.grid import Grid, apply_matrix
-from .mapping import field_image, grid_of, leaves, map_points, matrix_transform
+from .images import grid_of
+from .mapping import field_image, leaves, map_points, matrix_transform
 from .transforms import linear_matrix
 
 TOLERANCE_MM = 1e-4

@@ -19,6 +19,7 @@ from ..core.errors import InputError
 from ..core.grid import Grid
 from .files import existing_file, one_line
 from .formats import check_file
+from .images import placed
 
 FIELDS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 BY_NITRANSFORMS = (".lta", ".x5")
@@ -76,18 +77,7 @@ def map_points(transform: sitk.Transform, points) -> np.ndarray:
 
 def field_image(displacement: np.ndarray, grid: Grid) -> sitk.Image:
     """Displacement (*grid.shape, n) in LPS mm as ITK's vector image, of the array's type."""
-    image = sitk.GetImageFromArray(displacement, isVector=True)
-    image.SetSpacing(grid.spacing)
-    image.SetOrigin(grid.origin)
-    image.SetDirection(np.ravel(grid.direction).tolist())
-    return image
-
-
-def grid_of(image: sitk.Image) -> Grid:
-    """The grid of a SimpleITK image."""
-    n = image.GetDimension()
-    axes = tuple(tuple(row) for row in np.reshape(image.GetDirection(), (n, n)).tolist())
-    return Grid(image.GetSize(), image.GetSpacing(), image.GetOrigin(), axes)
+    return placed(sitk.GetImageFromArray(displacement, isVector=True), grid)
 
 
 def _line_image(vectors: np.ndarray) -> sitk.Image:

@@ -11,7 +11,8 @@ from ..core.errors import InputError
 from ..core.files import check_space
 from ..core.transform import BSplineField, DenseField, SpatialTransform
 from .files import existing_file, quiet_libraries, write_atomically
-from .mapping import check_finite, grid_of, leaves, matrix_transform, read_itk
+from .images import grid_of
+from .mapping import check_finite, field_image, leaves, matrix_transform, read_itk
 
 EXTENSIONS = (".h5", ".tfm", ".txt")
 CUBIC = 3
@@ -150,11 +151,7 @@ def _to_sitk_bspline(field: BSplineField) -> sitk.BSplineTransform:
 def _to_sitk_field(field: DenseField) -> sitk.DisplacementFieldTransform:
     """ITK's field is linear between its voxels and zero outside, as DenseField is."""
     vectors = np.ascontiguousarray(np.moveaxis(field.vectors, 0, -1), dtype=np.float64)
-    image = sitk.GetImageFromArray(vectors, isVector=True)
-    image.SetSpacing(field.grid.spacing)
-    image.SetOrigin(field.grid.origin)
-    image.SetDirection(np.ravel(field.grid.direction).tolist())
-    return sitk.DisplacementFieldTransform(image)
+    return sitk.DisplacementFieldTransform(field_image(vectors, field.grid))
 
 
 def _from_sitk_field(transform: sitk.DisplacementFieldTransform) -> DenseField:

@@ -8,8 +8,7 @@ from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data import apply
-from ISTNRegistrationLib.data.images import to_sitk
-from ISTNRegistrationLib.data.mapping import grid_of
+from ISTNRegistrationLib.data.images import grid_of, to_sitk
 from ISTNRegistrationLib.data.transforms import to_sitk_transform
 
 IDENTITY = {n: sitk.Transform(n, sitk.sitkIdentity) for n in (2, 3)}
