@@ -14,7 +14,7 @@ from ..core.errors import InputError
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality
 from .images import write_image
-from .jobs import in_processes, shared_threads
+from .jobs import results_of
 from .journal import Journal
 from .outputs import all_or_nothing
 from .pairs import PairFiles, PairReader, initial_version, read_pairs
@@ -131,16 +131,9 @@ class Batch:
         return self._keep(index, self._work((self.rows[index], self._pairs[index]), on_progress))
 
     def register_all(self, indices: list[int], jobs: int = 1, threads: int | None = None) -> Iterator[Row]:
-        """The rows of many pairs, each when it is done or failed; with several ``jobs`` in as many processes.
-
-        Args:
-            threads: CPU threads in all; with one job those of this process are left as they are.
-        """
-        if jobs == 1:
-            yield from map(self.register, indices)
-            return
+        """The rows of many pairs, each when it is done or failed (``jobs.results_of``)."""
         pairs = [(self.rows[index], self._pairs[index]) for index in indices]
-        for number, row in in_processes(self._work, pairs, jobs, shared_threads(threads, jobs)):
+        for number, row in results_of(self._work, pairs, jobs, threads):
             yield self._keep(indices[number], row if isinstance(row, Row) else failed(pairs[number][0], row))
 
     def _keep(self, index: int, row: Row) -> Row:

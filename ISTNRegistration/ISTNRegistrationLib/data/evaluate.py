@@ -18,7 +18,7 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.quality import StageQuality
 from .batch import FAILURES, BatchOptions, number
-from .jobs import in_processes, shared_threads
+from .jobs import results_of
 from .journal import Journal
 from .pairs import PairFiles, PairReader, read_pairs
 from .quality import SCORES
@@ -73,21 +73,10 @@ class Evaluation:
         """Files of the list that are not there."""
         return self._reader.missing(self._pairs)
 
-    def measure(self, index: int) -> None:
-        """Register one pair and add its rows, or a line to ``failures``."""
-        self._keep(self._pairs[index], self._work(self._pairs[index]))
-
     def measure_all(self, indices: list[int], jobs: int = 1, threads: int | None = None) -> Iterator[None]:
-        """``measure`` of many pairs, a step each; with several ``jobs`` in as many processes.
-
-        Args:
-            threads: CPU threads in all; with one job those of this process are left as they are.
-        """
-        if jobs == 1:
-            yield from map(self.measure, indices)
-            return
+        """Register many pairs and add their rows, or lines to ``failures``, a step each (``jobs.results_of``)."""
         pairs = [self._pairs[index] for index in indices]
-        for done, rows in in_processes(self._work, pairs, jobs, shared_threads(threads, jobs)):
+        for done, rows in results_of(self._work, pairs, jobs, threads):
             yield self._keep(pairs[done], str(rows) if isinstance(rows, InputError) else rows)
 
     def _keep(self, pair: PairFiles, rows: list[dict] | str) -> None:

@@ -36,6 +36,17 @@ def shared_threads(threads: int | None, jobs: int) -> int:
     return max(1, (threads or torch.get_num_threads()) // jobs)
 
 
+def results_of(work: Callable, items: list, jobs: int, threads: int | None) -> Iterator[tuple[int, Any]]:
+    """Number and result of each item: one after the other in this process, or with several ``jobs`` in as many.
+
+    Args:
+        threads: CPU threads in all; with one job those of this process are left as they are.
+    """
+    if jobs == 1:
+        return ((number, work(item)) for number, item in enumerate(items))
+    return in_processes(work, items, jobs, shared_threads(threads, jobs))
+
+
 def in_processes(work: Callable, items: list, jobs: int, threads: int) -> Iterator[tuple[int, Any]]:
     """Number and result of each item, in the order in which they are done.
 
