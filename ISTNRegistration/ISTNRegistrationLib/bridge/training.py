@@ -113,12 +113,13 @@ def lookAt(path: Path) -> Study:
         InputError: there are no images with label maps, or too few people.
     """
     from ..data.proposal import propose, subjects_csv
+    from ..data.proposal_files import LIST
     from ..data.proposal_text import findings
     from ..data.survey import survey
 
     found = survey(path)
     proposal = propose(found)
-    listed = Path(found.source) if found.list_key else path / "subjects.csv"
+    listed = Path(found.source) if found.list_key else path / LIST
     if not found.list_key:
         write_text(listed, subjects_csv(proposal, path), "List of subjects")
     names = (f"{re.sub('[=;]', '-', c.name)} = {', '.join(map(str, c.labels))}" for c in proposal.chosen.channels)
@@ -138,22 +139,14 @@ def writeConfiguration(study: Study, choice: TrainingChoice) -> Path:
     Raises:
         InputError: the structures cannot be read, no transform is chosen, or a training.toml of somebody else is there.
     """
-    from ..data.contact_sheet import contact_sheet
-    from ..data.proposal import WRITTEN_HERE, propose
-    from ..data.proposal_text import configuration, findings
+    from ..data.proposal import propose
+    from ..data.proposal_files import NAME, check_own, texts_of, write_texts
 
-    path = study.path.with_name("training.toml")
     if not choice.transforms:
         raise InputError("Transforms", "none is chosen", "one or more", "none", "Tick one")
-    if path.is_file() and not path.read_text(encoding="utf-8", errors="replace").startswith(WRITTEN_HERE):
-        todo = "Use it as the configuration, or rename it"
-        raise InputError("Configuration", "there is one already", "no file, or one of the panel", str(path), todo)
+    check_own(study.path.with_name(NAME))
     proposal = propose(study.found, _wishes(choice))
-    text = configuration(proposal, path.name, study.path.name)
-    write_text(path, text, "Configuration")
-    sheet = contact_sheet(proposal, findings(proposal))
-    write_text(path.with_name("training-data.html"), sheet, "Pictures of the training data")
-    return path
+    return write_texts(study.path.parent, texts_of(proposal, study.path.name))[0]
 
 
 def _wishes(choice: TrainingChoice):

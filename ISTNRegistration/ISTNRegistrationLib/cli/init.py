@@ -15,14 +15,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..core.errors import InputError
-from ..core.files import write_text
-from ..data.contact_sheet import contact_sheet
-from ..data.proposal import MINUTES, WRITTEN_HERE, Proposal, Wishes, propose, subjects_csv, test_pairs_csv
-from ..data.proposal_text import configuration, findings
+from ..data.proposal import MINUTES, Proposal, Wishes, propose, subjects_csv, test_pairs_csv
+from ..data.proposal_files import LIST, NAME, TEST_PAIRS, check_own, texts_of, write_texts
+from ..data.proposal_text import findings
 from ..data.survey import survey
 from .numbers import whole
-
-NAME, LIST, SHEET, TEST_PAIRS = "training.toml", "subjects.csv", "training-data.html", "test_pairs.csv"
 
 
 def add_parser(commands) -> None:
@@ -69,21 +66,11 @@ def _show(bar: tqdm, done: int, count: int) -> None:
     bar.update(done - bar.n)
 
 
-def check_own(path: Path) -> None:
-    """Raise InputError for a configuration that somebody else wrote."""
-    if path.is_file() and not path.read_text(encoding="utf-8", errors="replace").startswith(WRITTEN_HERE):
-        todo = "Use it, rename it, or give another --output"
-        raise InputError("Configuration", "there is one already", "no file, or one of istn init", str(path), todo)
-
-
 def write_proposal(proposal: Proposal, output: Path) -> list[Path]:
     """Write all files of a proposal; their paths."""
     output.mkdir(parents=True, exist_ok=True)
     list_name = proposal.survey.source.name if proposal.survey.list_key else LIST
-    texts = {NAME: configuration(proposal, NAME, list_name), SHEET: contact_sheet(proposal, findings(proposal))}
+    texts = texts_of(proposal, list_name)
     if not proposal.survey.list_key:
         texts |= {LIST: subjects_csv(proposal, output), TEST_PAIRS: test_pairs_csv(proposal, output)}
-    texts = {name: text for name, text in texts.items() if text}
-    for name, text in texts.items():
-        write_text(output / name, text, f"'{name}'")
-    return [output / name for name in texts]
+    return write_texts(output, {name: text for name, text in texts.items() if text})
