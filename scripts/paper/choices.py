@@ -25,13 +25,14 @@ from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.metrics import label_dice
-from ISTNRegistrationLib.core.placement import place, seen
+from ISTNRegistrationLib.core.placement import seen
 from ISTNRegistrationLib.core.preprocess import Prepared
 from ISTNRegistrationLib.core.register import RegisterOptions, register_maps
 from ISTNRegistrationLib.core.warp import warp_volume
 from tqdm import tqdm
 
 from paper.datasets import Scan, datasets
+from paper.methods import placed
 
 COLUMNS = ("Dice affine", "Dice B-spline", "folded voxels", "s affine", "s B-spline")
 
@@ -95,7 +96,7 @@ def measure(checkpoint: Checkpoint, model: ISTN, iterations: int = 50) -> np.nda
 def _one(checkpoint: Checkpoint, model: ISTN, options: RegisterOptions, fixed: Scan, moving: Scan) -> list[float]:
     config = checkpoint.config
     sides = Prepared(fixed.image), Prepared(moving.image)
-    placement = place(*sides, options.initial, config)
+    placement = placed(options, config, (fixed, moving))
     poses = placement.initial, np.eye(4)
     images = [seen(s, placement.grid, pose, config) for s, pose in zip(sides[::-1], poses, strict=True)]
     with torch.no_grad():

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
+from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.istn import ISTN
-from ISTNRegistrationLib.core.placement import Placement, place, seen
+from ISTNRegistrationLib.core.placement import Placement, seen
 from ISTNRegistrationLib.core.preprocess import Prepared, resample
 from ISTNRegistrationLib.core.register import RegisterOptions, RegistrationResult, register_maps
 from ISTNRegistrationLib.core.request import Request, Side
@@ -149,7 +150,7 @@ def _steps(result: RegistrationResult, seconds: float, pair: Pair, title: str = 
 def best_case(checkpoint: Checkpoint, options: RegisterOptions, pair: Pair, of: str = "structures") -> Answer:
     """Our refinement with the true structure maps in the place of M' and F'; ``of``: which labels of a scan."""
     config = checkpoint.config
-    placement = _placed(options, config, pair)
+    placement = placed(options, config, pair)
     both = zip(pair[::-1], (placement.initial, np.eye(config.ndim + 1)), strict=True)
     maps = tuple(resample(_true_map(getattr(scan, of), config), placement.grid, matrix) for scan, matrix in both)
     began = time.perf_counter()
@@ -160,14 +161,17 @@ def images_as_maps(checkpoint: Checkpoint, options: RegisterOptions, pair: Pair)
     """Our refinement with the images in the place of M' and F': what the ITN adds is the difference."""
     config = dataclasses.replace(stiffer_config(checkpoint), channels=(Channel("image", (1,)),))
     model, began = ISTN(config).eval(), time.perf_counter()
-    placement = _placed(options, config, pair)
+    placement = placed(options, config, pair)
     both = zip(pair[::-1], (placement.initial, np.eye(config.ndim + 1)), strict=True)
     images = tuple(seen(Prepared(scan.image), placement.grid, matrix, config) for scan, matrix in both)
     return _refined(model, images, placement, options), time.perf_counter() - began
 
 
-def _placed(options: RegisterOptions, config, pair: Pair) -> Placement:
-    return place(Prepared(pair[0].image), Prepared(pair[1].image), options.initial, config)
+def placed(options: RegisterOptions, config, pair: Pair) -> Placement:
+    """The networks' grid around the fixed image's anchor, upright, and the initial alignment."""
+    fixed, moving = (Prepared(scan.image) for scan in pair)
+    grid = config.grid.at(fixed.anchor(config.grid.anchor))
+    return Placement(grid, initial_matrix(options.initial, fixed, moving, config))
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ from .bspline import pad_ring
 from .config import ModelConfig
 from .errors import InputError
 from .grid import Grid, apply_matrix
-from .initial import initial_matrix
 from .istn import as_numpy
 from .preprocess import Prepared
 from .transform import BSplineField, SpatialTransform
@@ -60,16 +59,6 @@ class Placement:
         around = Grid.centered(middle, size.tolist(), self.grid.spacing)
         resampled = warp_volume(volume, SpatialTransform(np.linalg.inv(self.initial)), around)
         return Volume(resampled.array, around, name)
-
-
-def place(fixed: Prepared, moving: Prepared, initial, config: ModelConfig) -> Placement:
-    """The networks' grid around the fixed image's anchor, and the initial alignment (``initial.initial_matrix``)."""
-    return Placement(fixed_grid(fixed, config), initial_matrix(initial, fixed, moving, config))
-
-
-def fixed_grid(fixed: Prepared, config: ModelConfig) -> Grid:
-    """The networks' grid around the fixed image's anchor."""
-    return config.grid.at(fixed.anchor(config.grid.anchor))
 
 
 def seen(image: Prepared, grid: Grid, matrix: np.ndarray, config: ModelConfig) -> torch.Tensor:

@@ -13,10 +13,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.errors import InputError
+from ..core.files import write_atomically
 from ..core.grid import Grid
 from ..core.volume import Volume
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
-from .files import existing_file, one_line, quiet_libraries, write_atomically
+from .files import existing_file, one_line, quiet_libraries
 from .formats import check_file
 from .images import check_written, from_sitk, read_image, to_sitk
 from .inverse import Solved, mapped, solve

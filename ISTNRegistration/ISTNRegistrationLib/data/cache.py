@@ -21,10 +21,11 @@ import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.errors import InputError
+from ..core.files import write_atomically
 from ..core.grid import Grid
 from ..core.preprocess import Prepared
 from .coverage import check_coverage, coverage_lines, covered_shares, filled_share
-from .files import DiskFile, sha256_of, write_atomically
+from .files import DiskFile, sha256_of
 from .images import read_image
 from .label_maps import read_paintable
 from .report import versions

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.files import one_line, write_atomically  # noqa: F401  (the one writer, for the rest of data)
+from ..core.files import one_line
 
 STDERR = 2
 LARGEST_TEXT = 256 << 20

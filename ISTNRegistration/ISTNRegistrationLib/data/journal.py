@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..core.errors import InputError
-from .files import one_line, read_text, write_atomically
+from ..core.files import write_atomically
+from .files import one_line, read_text
 from .lists import parse
 
 

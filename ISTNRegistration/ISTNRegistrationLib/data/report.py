@@ -7,15 +7,14 @@ import math
 import platform
 from datetime import datetime, timezone
 from importlib import metadata
-from pathlib import Path
 
 import h5py
 import numpy as np
 import SimpleITK as sitk
 import torch
 
+from ..core.files import write_text
 from ..core.quality import HEADINGS, StageQuality
-from .files import write_atomically
 
 
 def registration_report(outcome) -> dict:
@@ -55,7 +54,7 @@ def write_report(path, report: dict) -> None:
         ValueError: a number in it is not finite.
     """
     text = json.dumps(report, indent=2, allow_nan=False) + "\n"
-    write_atomically(path, lambda name: Path(name).write_text(text, encoding="utf-8"), f"Report '{path}'")
+    write_text(path, text, f"Report '{path}'")
 
 
 def now() -> str:

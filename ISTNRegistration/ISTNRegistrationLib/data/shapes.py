@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.files import write_atomically
 from .apply_options import SPACES
-from .files import read_text, write_atomically
+from .files import read_text
 from .surface_files import SURFACES, read_surface
 
 POINTS = (".csv", ".json", ".fcsv")

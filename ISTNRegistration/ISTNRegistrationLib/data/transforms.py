@@ -8,9 +8,9 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.errors import InputError
-from ..core.files import check_space
+from ..core.files import check_space, write_atomically
 from ..core.transform import BSplineField, DenseField, SpatialTransform
-from .files import existing_file, quiet_libraries, write_atomically
+from .files import existing_file, quiet_libraries
 from .images import grid_of
 from .mapping import check_finite, field_image, leaves, matrix_transform, read_itk
 
