@@ -10,6 +10,7 @@ from harness.scene import contents
 from ISTNRegistrationLib.bridge import outputs as making
 from ISTNRegistrationLib.bridge.hardened import hardenedGrid
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
+from ISTNRegistrationLib.bridge.parents import applyTransform
 from ISTNRegistrationLib.bridge.transforms import linearTransformNode, residualTransformNode, transformNodeFor
 from ISTNRegistrationLib.bridge.volumes import ijkToRas, transformPoints, volumeFromNode, worldTransform
 from ISTNRegistrationLib.core.errors import InputError
@@ -60,6 +61,20 @@ def test_a_moving_volume_under_any_transform_is_a_normal_start(scene, pair, chec
     before = place_in_world(pair[1])
     nodes = register(scene, pair, checkpoint, {**QUICK, "transform": transform}, OutputOptions(applyToMoving=True))
     assert difference_mm(before, pair[1], nodes.result.transform) < 0.01
+
+
+def test_a_chain_of_parents_is_copied_in_its_order(scene, pair, checkpoint):
+    """A turn above a shift is not a shift above a turn: the new transform goes above both, which stay as they were."""
+    turn = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    above = linearTransformNode(scene, turn, "turn")
+    parent = linearTransformNode(scene, shift(9.0, -2.0, 5.0), "shift")
+    parent.SetAndObserveTransformNodeID(above.GetID())
+    pair[1].SetAndObserveTransformNodeID(parent.GetID())
+    before = place_in_world(pair[1])
+    result = random_transform(volumeFromNode(pair[0]).grid, 4)
+    applyTransform(scene, pair[1], transformNodeFor(scene, result, "result"))
+    assert difference_mm(before, pair[1], result) < 0.01
+    assert parent.GetParentTransformNode() is above and above.GetParentTransformNode() is None
 
 
 @pytest.mark.parametrize("kind", ["rigid", "composite"])

@@ -120,6 +120,29 @@ def test_empty_maps_are_as_bad_as_can_be_and_no_number_is_lost():
     assert (found["disagreement"] == 1).all() and (found["faint"] == 1).all()
 
 
+def test_what_moved_is_where_the_fixed_image_has_the_structures():
+    """The moving image has them 4 mm along x: a stretch about the middle would move them by 2 mm more."""
+    stretch = np.diag([1.5, 1.0, 1.0, 1.0])
+    stretch[:-1, -1] = np.array(GRID.center) - stretch[:-1, :-1] @ GRID.center
+    found = evidence(boxes((2, 0, 0)), boxes(), transform=stretch)
+    np.testing.assert_allclose(found["moved"], [abs(0.5 * middle(0)[0]), abs(0.5 * middle(1)[0])])
+
+
+def test_a_stretch_of_the_initial_alignment_is_not_the_registration_s():
+    initial = np.diag([1.5, 0.8, 1.0, 1.0])
+    initial[:-1, -1] = np.array(GRID.center) - initial[:-1, :-1] @ GRID.center
+    told = Witness(
+        ("a", "b"),
+        {k: [v.tolist(), np.ones(v.shape).tolist()] for k, v in look(boxes(), image(boxes()), GRID).items()},
+        None,
+        (image(boxes()), image(boxes())),
+        (boxes(), boxes()),
+        Placement(GRID, initial),
+    )
+    found = dict(zip(FEATURES, told.evidence(boxes(), SpatialTransform(initial), 0).T, strict=True))
+    np.testing.assert_allclose(found["stretch"], 0.0, atol=1e-9)
+
+
 def taught(net, gains):
     """A checkpoint whose model takes ``gains`` by name of the evidence, per unit of it up to 10."""
     rises = np.array([[gains.get(name, 0.0) * 10] for name in FEATURES])
