@@ -69,7 +69,7 @@ def while_running(panel) -> None:
         deliver(message)
         if message.progress.stage == "bspline refined" and message.progress.iteration == 20 and not taken:
             taken.append(1)
-            grab(panel, panel.ui.registerTab, "panel-running", 1060)
+            grab(panel, panel.ui.registerTab, "panel-running", 1180)
 
     panel.registerTab.onReport = watching
 
@@ -109,12 +109,12 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, empty_scene() as scene:
         with open_panel(scene, Path(folder) / "settings.ini", (VIEW, VIEW)) as panel:
-            grab(panel, panel.ui.registerTab, "panel-empty", 900)
+            grab(panel, panel.ui.registerTab, "panel-empty", 1040)
             panel.ui.sampleButton.click()
             pick_bspline(panel.ui)
             while_running(panel)
             panel.ui.applyButton.click()
-            grab(panel, panel.ui.registerTab, "panel", 960)
+            grab(panel, panel.ui.registerTab, "panel", 1150)
             judge_pictures(panel)
             batch_picture(panel, Path(folder))
             grab(panel, panel.ui.trainingTab, "training", 800)
