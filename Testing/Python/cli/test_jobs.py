@@ -73,7 +73,8 @@ def test_ctrl_c_ends_all_processes_and_the_same_command_goes_on(given, tmp_path)
     words = ["batch", "--output", str(tmp_path / "out"), "--jobs", "2", "--threads", "2", "--iterations", "20"]
     words += ["--pairs", str(tmp_path / "pairs.csv"), "--checkpoint", str(given["checkpoint"]), "--device", "cpu"]
     whole, journal = [sys.executable, "-m", "ISTNRegistrationLib.cli", *words], tmp_path / "out" / "batch.csv"
-    process = subprocess.Popen(whole, cwd=PACKAGE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    heeds = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # what shells start with & does not
+    process = subprocess.Popen(whole, cwd=PACKAGE, stderr=subprocess.PIPE, text=True, env={**os.environ}, **heeds)
     until = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < until:
         if journal.is_file() and journal.read_text().count("\n") > 1:
