@@ -143,7 +143,8 @@ class Stepper:
         share = 0.5 * (1 + math.cos(math.pi * iteration / options.iterations))
         length = options.step_mm * (LAST_STEP + (1 - LAST_STEP) * share)
         step = evened(self.velocity) * -length
-        step = step * (LARGEST_STEP_MM / step.norm(dim=1, keepdim=True).clamp(min=LARGEST_STEP_MM))
+        long = step.square().sum(dim=1, keepdim=True).sqrt_()  # torch's norm takes ten times as long here
+        step = step * (LARGEST_STEP_MM / long.clamp_(min=LARGEST_STEP_MM))
         field = compose(field, step * self.fading / self.spacing)
         return field + self.fading * (smooth(field, options.smooth_total) - field)
 

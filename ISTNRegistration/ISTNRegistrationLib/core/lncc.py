@@ -7,7 +7,6 @@ exact derivative: a window's numbers depend on all of its voxels. Images are (1,
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
 NOISE = 0.005  # of the intensity range: windows with less contrast than this count as flat
 
@@ -15,11 +14,12 @@ NOISE = 0.005  # of the intensity range: windows with less contrast than this co
 def box_sums(values: torch.Tensor, radius: int) -> torch.Tensor:
     """Sums over the (2 radius + 1)^n voxels around each voxel, zeros beyond the border; (N, C, *shape)."""
     for axis in range(2, values.ndim):
-        size = values.shape[axis]
-        padded = F.pad(values, [0, 0] * (values.ndim - 1 - axis) + [radius, radius])
-        values = padded.narrow(axis, 0, size).clone()
-        for offset in range(1, 2 * radius + 1):
-            values += padded.narrow(axis, offset, size)
+        size, sums = values.shape[axis], values.clone()
+        for offset in range(1, min(radius, size - 1) + 1):
+            first, last = (values.narrow(axis, start, size - offset) for start in (0, offset))
+            sums.narrow(axis, offset, size - offset).add_(first)
+            sums.narrow(axis, 0, size - offset).add_(last)
+        values = sums
     return values
 
 
