@@ -123,7 +123,7 @@ def test_every_setting_of_the_panel_is_one_that_the_core_knows(scene):
     default, settings = options.RegisterOptions(), module.ISTNRegistrationLogic().getParameterNode()
     for key in ("transform", "refine", "iterations", "device", "initial"):
         assert getattr(settings, key) == getattr(default, key)
-    assert settings.keepBest == default.keep_best
+    assert settings.keepBest == default.keep_best and settings.landmarkWeight == default.landmark_weight
 
 
 def test_outputs_are_passed_on(scene, pair, checkpoint):

@@ -75,6 +75,12 @@ def choose(name):
     return change
 
 
+def pull(ui, node):
+    for selector in (ui.fixedLandmarksSelector, ui.movingLandmarksSelector):
+        selector.setCurrentNode(node)
+    ui.landmarkWeightSpinBox.setValue(0.5)
+
+
 def fast(ui, _node):
     index = ui.presetComboBox.findData("fast")
     ui.presetComboBox.activated.emit(index)
@@ -96,6 +102,7 @@ CHANGES = {
     "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
     "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
     "keepBest": (tick("keepBestCheckBox", False), None, lambda r, n: r["keep_best"] is False),
+    "landmarkWeight": (pull, "vtkMRMLMarkupsFiducialNode", lambda r, n: r["landmark_weight"] == 0.5),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
     "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),

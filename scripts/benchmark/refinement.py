@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 from ISTNRegistrationLib.core import refine as core
+from ISTNRegistrationLib.core import refine_terms as terms
 from ISTNRegistrationLib.core.config import BSplineConfig, Channel, GridConfig, ModelConfig, NetConfig
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.istn import ISTN, identity
@@ -58,13 +59,14 @@ def _blob(grid: Grid, middle, radii) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(1.5 - distance, 0, 1).astype(np.float32), (distance < 1).astype(np.float32)
 
 
-def refine_ours(model: ISTN, transform: str, images: Images, mode: str, iterations: int, settings: dict):
+def refine_ours(model: ISTN, transform: str, images: Images, mode: str, iterations: int, everywhere: bool = False):
     """Seconds of the maps and of the refinement, the result, and the pair.
 
     Args:
-        settings: constants of core/refine.py to replace, such as ``KEEP_GOING``.
+        everywhere: on all voxels, not only on the active ones.
     """
-    with patch.multiple(core, **settings), torch.no_grad():
+    voxels = ALL_VOXELS if everywhere else {"REACH_MM": terms.REACH_MM}
+    with patch.multiple(core, **KEEP_GOING), patch.multiple(terms, **voxels), torch.no_grad():
         began = time.perf_counter()
         maps = model.maps(torch.cat([images.moving, images.fixed]))
         mapped = time.perf_counter()
@@ -105,7 +107,7 @@ def _run_published(model, transform, images, iterations: int, channels_last: boo
 
 
 def _run_ours(model, transform, images, mode: str, iterations: int) -> dict:
-    seconds, refined, pair = refine_ours(model, transform, images, mode, iterations, KEEP_GOING)
+    seconds, refined, pair = refine_ours(model, transform, images, mode, iterations)
     return seconds | {"losses": list(refined.losses), "loss": pair.loss(refined.theta)}
 
 
@@ -134,9 +136,9 @@ def check_arithmetic(model: ISTN, transform: str, images: Images, published: lis
     Also the part of the grid that ours normally uses.
     """
     iterations = len(published) - 1
-    _, refined, pair = refine_ours(model, transform, images, "weights", iterations, KEEP_GOING | ALL_VOXELS)
+    _, refined, pair = refine_ours(model, transform, images, "weights", iterations, everywhere=True)
     difference = np.abs(np.subtract(refined.losses, published)) / published
-    active = core.active_voxels(torch.cat([pair.moving_map, pair.fixed_map], dim=1), model.grid.spacing)
+    active = terms.active_voxels(torch.cat([pair.moving_map, pair.fixed_map], dim=1), model.grid.spacing)
     return {
         "published_losses": published,
         "weights_losses_all_voxels": list(refined.losses),

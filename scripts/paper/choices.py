@@ -20,7 +20,7 @@ from paths import ROOT
 # isort: split
 import numpy as np
 import torch
-from ISTNRegistrationLib.core import refine
+from ISTNRegistrationLib.core import refine_terms
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
 from ISTNRegistrationLib.core.istn import ISTN
@@ -80,11 +80,11 @@ def bent(checkpoint: Checkpoint, weight: float) -> ISTN:
 
 def reaching(millimetres: float, checkpoint: Checkpoint) -> np.ndarray:
     """With another reach of the active voxels."""
-    before, refine.REACH_MM = refine.REACH_MM, millimetres
+    before, refine_terms.REACH_MM = refine_terms.REACH_MM, millimetres
     try:
         return measure(checkpoint, checkpoint.model)
     finally:
-        refine.REACH_MM = before
+        refine_terms.REACH_MM = before
 
 
 def measure(checkpoint: Checkpoint, model: ISTN, iterations: int = 50) -> np.ndarray:

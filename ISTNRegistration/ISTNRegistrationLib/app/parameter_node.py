@@ -5,7 +5,7 @@ from typing import Annotated, Union, get_args, get_origin, get_type_hints
 import slicer
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from ..core.options import DEVICES, REFINEMENTS
+from ..core.options import DEVICES, LARGEST_WEIGHT, REFINEMENTS
 from .parameters import COMPARISONS, HEATMAPS, INITIALS, MOST_ITERATIONS, ORIENTATIONS
 
 PLAIN = (str, bool, int, float)
@@ -27,6 +27,7 @@ class ISTNRegistrationParameterNode:
     movingStructures: Structures
     fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    landmarkWeight: Annotated[float, WithinRange(0.0, LARGEST_WEIGHT)] = 0.0
 
     checkpoint: str = "brain"
     transform: str = "affine"

@@ -90,3 +90,26 @@ def presetName(preset: Preset) -> str:
     known = [name for name, value in PRESETS.items() if value == preset]
     own = dataclasses.replace(preset, transform=None) == ownPreset()
     return known[0] if known else "own" if own else "other"
+
+
+def missingChoice(p) -> str:
+    """What a registration with these parameters still lacks, as the button Apply says it; empty if nothing."""
+    if p.fixedVolume is None:
+        return _("Select a fixed volume")
+    if p.movingVolume is None:
+        return _("Select a moving volume")
+    if p.fixedVolume is p.movingVolume:
+        return _("Select two different volumes")
+    if p.initial == "transform" and p.initialTransform is None:
+        return _("Select an initial transform")
+    if (p.initial == "landmarks" or p.landmarkWeight) and None in (p.fixedLandmarks, p.movingLandmarks):
+        return _("Select landmarks of both images")
+    return _missingIterations(p)
+
+
+def _missingIterations(p) -> str:
+    if options.RegisterOptions(refine=p.refine, iterations=p.iterations).refines:
+        return ""
+    if p.transform == "dense":
+        return _("A dense transform needs iterations")
+    return _("Landmarks pull only while refining") if p.landmarkWeight else ""

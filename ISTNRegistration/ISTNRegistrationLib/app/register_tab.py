@@ -14,13 +14,13 @@ from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
 from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
-from ..core.options import PRESETS, Preset, RegisterOptions
+from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
 from .events import handleEvents
 from .models import ModelChooser
-from .parameters import labels, ownPreset, presetLabels, presetName, saveOwnPreset
+from .parameters import labels, missingChoice, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
-from .verdict import SIGNS, stageName, verdictText
+from .verdict import SIGNS, progressText, stageName, verdictText
 
 PLOT_HEIGHT = 120
 
@@ -78,29 +78,13 @@ class RegisterTab:
         name = presetName(Preset(p.refine, p.iterations, "dense" if p.transform == "dense" else None))
         self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
         self.ui.initialTransformSelector.enabled = p.initial == "transform"
-        missing, busy = self._missing(), self._busy()
+        missing, busy = missingChoice(p) or self.models.problem, self._busy()
         self.ui.applyButton.enabled = not (missing or busy)
         self.ui.applyButton.text = busy or missing or _("Apply")
         self.ui.applyButton.toolTip = busy or missing or _("Register the moving volume to the fixed one")
         said = [] if missing else self._warnings()
         self.ui.warningsLabel.text = "\n".join(f"⚠ {text}" for text in said)
         self.ui.warningsLabel.visible = bool(said)
-
-    def _missing(self) -> str:
-        p = self.parameters
-        if p.fixedVolume is None:
-            return _("Select a fixed volume")
-        if p.movingVolume is None:
-            return _("Select a moving volume")
-        if p.fixedVolume is p.movingVolume:
-            return _("Select two different volumes")
-        if p.initial == "transform" and p.initialTransform is None:
-            return _("Select an initial transform")
-        if p.initial == "landmarks" and None in (p.fixedLandmarks, p.movingLandmarks):
-            return _("Select landmarks of both images")
-        if p.transform == "dense" and not RegisterOptions(refine=p.refine, iterations=p.iterations).refines:
-            return _("A dense transform needs iterations")
-        return self.models.problem
 
     def _busy(self) -> str:
         if self._run is not None:
@@ -160,7 +144,7 @@ class RegisterTab:
             SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks),
             SideNodes(p.movingVolume, p.movingMask, p.movingStructures, p.movingLandmarks),
             p.checkpoint,
-            {**options, "initial": initial, "keep_best": p.keepBest},
+            {**options, "initial": initial, "keep_best": p.keepBest, "landmark_weight": p.landmarkWeight},
         )
 
     def outputs(self) -> OutputOptions:
@@ -223,9 +207,7 @@ class RegisterTab:
         left = (time.monotonic() - self._stageBegan) / len(curve) * (progress.iterations - progress.iteration)
         self.ui.progressBar.maximum = max(progress.iterations, 1)
         self.ui.progressBar.value = progress.iteration
-        text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")
-        fields = {"iteration": progress.iteration, "iterations": progress.iterations, "loss": progress.loss}
-        self.ui.statusLabel.text = text.format(stage=stageName(progress.stage), left=left, **fields)
+        self.ui.statusLabel.text = progressText(progress, left)
         width = max(self.ui.runFrame.width - 30, 200)
         curves = {stageName(name): values for name, values in self._curves.items()}
         self.ui.lossPlotLabel.setPixmap(curvesPixmap(curves, width, PLOT_HEIGHT))

@@ -5,6 +5,7 @@ The library says everything in English; a sentence or name that is not known her
 
 from __future__ import annotations
 
+import math
 import re
 
 import qt
@@ -24,6 +25,16 @@ def lightWord(light: str) -> str:
 def verdictText(verdict) -> str:
     """A light (Verdict) in words, with its reason."""
     return f"{lightWord(verdict.light)}: {reasonText(verdict.reason)}"
+
+
+def progressText(progress, left: float) -> str:
+    """Where a run stands (Progress), the landmarks' mean distance, and at most ``left`` seconds more."""
+    text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")
+    fields = {"iteration": progress.iteration, "iterations": progress.iterations, "loss": progress.loss, "left": left}
+    told = text.format(stage=stageName(progress.stage), **fields)
+    if math.isnan(progress.landmark_mm):
+        return told
+    return told + _(", landmarks {mm:.1f} mm apart").format(mm=progress.landmark_mm)
 
 
 def lamp(light: str):

@@ -56,10 +56,10 @@ def asPython(record: dict) -> str:
 
 
 def _side(record: dict, role: str) -> str:
-    """The nodes of one side; landmarks only where they decide the initial alignment."""
+    """The nodes of one side; landmarks only where they decide something."""
     parts = [f"getNode({record['nodes'][role]!r})"]
     if record["masks"][role]:
         parts.append(f"mask=getNode({record['masks'][role]!r})")
-    if record["options"]["initial"] == "landmarks":
+    if record["options"]["initial"] == "landmarks" or record["options"]["landmark_weight"]:
         parts.append(f"landmarks=getNode({record['landmarks'][role]!r})")
     return f"SideNodes({', '.join(parts)})"

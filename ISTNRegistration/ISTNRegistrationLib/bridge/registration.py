@@ -29,7 +29,7 @@ class SideNodes:
         image: scalar volume or label map node; its parent transforms count, the node is not changed.
         mask: segmentation or label map node: only there the image counts.
         structures: segmentation or label map node, to measure the result with.
-        landmarks: point list node, to measure with and for the initial alignment ``landmarks``.
+        landmarks: point list node, to measure with, for the initial alignment ``landmarks`` and ``landmark_weight``.
     """
 
     image: Any

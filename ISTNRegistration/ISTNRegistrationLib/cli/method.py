@@ -9,6 +9,7 @@ from ..core.errors import InputError
 from ..core.options import (
     DEVICES,
     INITIALS,
+    LARGEST_WEIGHT,
     MOST_ITERATIONS,
     PRESETS,
     REFINEMENTS,
@@ -16,7 +17,7 @@ from ..core.options import (
     RegisterOptions,
     options_from,
 )
-from .numbers import whole
+from .numbers import decimal, whole
 
 DEFAULTS = RegisterOptions()
 
@@ -36,6 +37,9 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iterations", type=whole(0, MOST_ITERATIONS), help=count)
     keep = "return the last stage, even where an earlier one agreed better"
     parser.add_argument("--no-keep-best", dest="keep_best", action="store_false", help=keep)
+    pull = "how much landmarks of both images count while refining; 1: a mean distance of 10 mm costs as much as "
+    pull += "structures that are not found (default: 0, they only measure)"
+    parser.add_argument("--landmark-weight", type=decimal(0, LARGEST_WEIGHT), default=0.0, metavar="W", help=pull)
     parser.add_argument("--device", choices=DEVICES, default=DEFAULTS.device, help="default: %(default)s")
 
 
@@ -45,7 +49,7 @@ def register_options(args: argparse.Namespace) -> RegisterOptions:
     Raises:
         InputError: options that contradict each other.
     """
-    keys = ("preset", "transform", "refine", "iterations", "device", "keep_best")
+    keys = ("preset", "transform", "refine", "iterations", "device", "keep_best", "landmark_weight")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
     initial = args.initial if args.initial in INITIALS else Path(args.initial)
     options = options_from({**given, "initial": initial})

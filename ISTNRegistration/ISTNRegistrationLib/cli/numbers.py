@@ -1,4 +1,4 @@
-"""Whole numbers on the command line, refused before any work is done."""
+"""Numbers on the command line, refused before any work is done."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ LARGEST_LABEL = 2**31 - 1
 
 def whole(least: int, most: int) -> Callable[[str], int]:
     """What argparse takes as ``type``: whole numbers from ``least`` to ``most``."""
+    return _within(least, most, int, "a whole number")
 
-    def read(text: str) -> int:
-        expected = f"expected a whole number from {least} to {most}; got {text!r}"
+
+def decimal(least: float, most: float) -> Callable[[str], float]:
+    """The same for numbers with a fraction."""
+    return _within(least, most, float, "a number")
+
+
+def _within(least, most, convert: Callable, kind: str) -> Callable:
+    def read(text: str):
+        expected = f"expected {kind} from {least:g} to {most:g}; got {text!r}"
         try:
-            number = int(text)
+            number = convert(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(expected) from error
         if not least <= number <= most:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tqdm import tqdm
 
 from ..core.stages import Progress
@@ -26,7 +28,8 @@ class StageBars:
             self._stage = progress.stage
             self._bar = tqdm(total=progress.iterations, desc=f"{progress.stage:<16}", unit="it", disable=self._disable)
         self._bar.update(progress.iteration - self._bar.n)
-        self._bar.set_postfix(loss=f"{progress.loss:.2e}")
+        landmarks = {} if math.isnan(progress.landmark_mm) else {"landmarks": f"{progress.landmark_mm:.2f} mm"}
+        self._bar.set_postfix(loss=f"{progress.loss:.2e}", **landmarks)
 
     def _close(self) -> None:
         if self._bar is not None:

@@ -27,7 +27,8 @@ def add_parser(commands) -> None:
     for role in ("fixed", "moving"):
         labels = f"reference label map of the {role} image, to measure the result with"
         parser.add_argument(f"--{role}-labels", type=Path, help=labels)
-        landmarks = f"reference points of the {role} image (Slicer markups), to measure with or for --initial landmarks"
+        landmarks = f"points of the {role} image (Slicer markups) to measure with, for --initial landmarks and "
+        landmarks += "--landmark-weight"
         parser.add_argument(f"--{role}-landmarks", type=Path, help=landmarks)
     add_method_arguments(parser)
     parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")

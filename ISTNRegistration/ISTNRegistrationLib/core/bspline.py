@@ -69,6 +69,21 @@ def bases_on_grid(lattice: Grid, grid: Grid, dtype=torch.float32) -> list[torch.
     return bases
 
 
+def bases_at_points(lattice: Grid, points: np.ndarray) -> list[torch.Tensor]:
+    """Per array axis ([z, ]y, x), the matrix (P, free control points) of B-spline weights at points (P, n)."""
+    index = lattice.physical_to_index(points)
+    control = [np.arange(ZERO_RING, size - ZERO_RING) for size in lattice.size]
+    return [torch.as_tensor(cubic(index[:, axis, None] - control[axis])) for axis in reversed(range(lattice.ndim))]
+
+
+def field_of_bases(coefficients: torch.Tensor, bases: list[torch.Tensor]) -> torch.Tensor:
+    """Displacement (P, n) from coefficients (1, n, [D, ]H, W) and ``bases_at_points``."""
+    field = torch.tensordot(bases[0], coefficients[0].movedim(0, -1), dims=1)
+    for basis in bases[1:]:
+        field = torch.einsum("pk,pk...->p...", basis, field)
+    return field
+
+
 def expand(coefficients: torch.Tensor, bases: list[torch.Tensor]) -> torch.Tensor:
     """Separable evaluation: coefficients (N, n, [D, ]H, W), a matrix per axis, to the field (N, [D', ]H', W', n)."""
     field = coefficients.movedim(1, -1)

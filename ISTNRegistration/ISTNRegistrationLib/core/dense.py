@@ -95,12 +95,13 @@ def dense_stage(
 
 def choose_terms(box: Box, options: DenseOptions) -> tuple[list, str]:
     """The terms of the loss, and its name: the one asked for, or what the images allow."""
+    terms = [box.map_term(), *(make(box) for make in box.pair.extra)]
     if options.loss == "maps":
-        return [box.map_term()], "maps"
+        return terms, "maps"
     image = box.image_term(options.image_weight, options.reach_mm, options.window)
     if options.loss == "auto" and not images_agree(image, box.field):
-        return [box.map_term()], "maps"
-    return [box.map_term(), image], "maps+image"
+        return terms, "maps"
+    return [terms[0], image, *terms[1:]], "maps+image"
 
 
 def images_agree(image: ImageTerm, field: torch.Tensor) -> bool:

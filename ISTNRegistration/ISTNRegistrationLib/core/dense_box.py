@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ class DensePair:
 
     ``weights`` (C,): how far each channel's maps can be trusted; equal if None, which was best on develop-val. They are
     not ``ISTN.channel_weights``: the maps' term makes small structures count as much as large ones by itself.
+    ``extra``: functions of the Box that give what counts beside maps and images; ``include`` (P, n): LPS points that
+    the box holds, as far as the networks' grid does.
     """
 
     fixed_map: torch.Tensor
@@ -37,6 +40,8 @@ class DensePair:
     moving_image: Prepared
     weights: torch.Tensor | None = None
     normalization: str = "percentile"
+    extra: tuple[Callable[[Box], Callable], ...] = ()
+    include: np.ndarray | None = None
 
 
 class Box:
@@ -49,9 +54,18 @@ class Box:
         whole = Warp(pair.moving_map, self._to(lattice, self.linear, lattice), lattice.shape)(self._u0(lattice))
         shown = torch.cat([whole, pair.fixed_map], dim=1).amax(dim=1, keepdim=True)
         self.shown = shown > VISIBLE * shown.max()
-        self.low, self.high = bounds(self.shown[0, 0], [math.ceil(MARGIN_MM / s) for s in lattice.spacing])
+        self.low, self.high = bounds(self._held(), [math.ceil(MARGIN_MM / s) for s in lattice.spacing])
         self.grid = part_of(lattice, self.low, self.high)
         self.field = self._u0(self.grid)
+
+    def _held(self) -> torch.Tensor:
+        """What the box holds, bool on the networks' grid."""
+        held = self.shown[0, 0].clone()
+        if self.pair.include is not None:
+            index = np.rint(self.lattice.physical_to_index(self.pair.include)).astype(int)
+            inside = ((index >= 0) & (index < self.lattice.size)).all(axis=1)
+            held[tuple(index[inside].T[::-1])] = True
+        return held
 
     def map_term(self) -> MapTerm:
         """The maps' part of the loss."""

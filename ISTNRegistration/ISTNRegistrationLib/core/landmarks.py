@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import InputError
+from .transform import SpatialTransform
 
 BY_ORDER = "The two lists of landmarks have no label in common: they were paired by their order."
 
@@ -35,6 +36,10 @@ class LandmarkPairs:
     moving: np.ndarray
     labels: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+
+    def errors(self, transform: SpatialTransform) -> np.ndarray:
+        """Distance in mm of each mapped fixed point from its moving one, (N,)."""
+        return np.linalg.norm(transform.map_points(self.fixed) - self.moving, axis=1)
 
 
 def as_landmarks(points) -> Landmarks:

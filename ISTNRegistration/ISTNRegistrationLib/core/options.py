@@ -16,6 +16,7 @@ INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", 
 REFINEMENTS = ("theta", "weights", "none")
 DEVICES = ("auto", "cpu", "cuda")
 MOST_ITERATIONS = 1_000_000
+LARGEST_WEIGHT = 1000.0  # of landmarks: nothing else counts any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class RegisterOptions:
         iterations: at most so many per stage.
         device: auto, cpu or cuda.
         keep_best: return to an earlier stage whose expected Dice (or agreement) was larger (``stages.best_stage``).
+        landmark_weight: how much the landmarks of both images count while refining; 0: they only measure. With 1, a
+            mean distance of 10 mm costs as much as structures that are not found at all, 3 mm a tenth of it.
     """
 
     transform: str = "affine"
@@ -39,6 +42,7 @@ class RegisterOptions:
     iterations: int = 50
     device: str = "auto"
     keep_best: bool = True
+    landmark_weight: float = 0.0
 
     def check(self) -> None:
         """Raise InputError for a value that no registration can use (``initial`` is checked where it is resolved)."""
@@ -54,6 +58,16 @@ class RegisterOptions:
             raise InputError(who, "a dense transform is found by iterating", "theta or weights", self.refine, todo)
         if not isinstance(self.keep_best, bool):
             raise InputError("Option 'keep_best'", "it cannot be used", "True or False", repr(self.keep_best))
+        self._check_landmark_weight()
+
+    def _check_landmark_weight(self) -> None:
+        who, weight = "Option 'landmark_weight'", self.landmark_weight
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not 0 <= weight <= LARGEST_WEIGHT:
+            raise InputError(who, "it cannot be used", f"a number from 0 to {LARGEST_WEIGHT:g}", repr(weight))
+        if weight and not self.refines:
+            todo = "Refine, or leave the weight at 0"
+            raise InputError(who, "landmarks pull only while something is refined", "iterations", "none", todo)
 
     @property
     def refines(self) -> bool:

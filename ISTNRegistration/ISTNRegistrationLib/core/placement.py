@@ -27,10 +27,16 @@ class Placement:
     grid: Grid
     initial: np.ndarray
 
+    @property
+    def frame(self) -> np.ndarray:
+        """From the networks' frame (zero in the middle of the grid, along its axes) to the world, LPS mm."""
+        matrix = np.eye(self.grid.ndim + 1)
+        matrix[:-1, :-1], matrix[:-1, -1] = self.grid.direction, self.grid.center
+        return matrix
+
     def transform(self, linear: torch.Tensor, coefficients: torch.Tensor | None, lattice: Grid) -> SpatialTransform:
-        """From the networks' frame (zero in the middle of the grid, along its axes) to the world: L = initial · A."""
-        to_world = np.eye(self.grid.ndim + 1)
-        to_world[:-1, :-1], to_world[:-1, -1] = self.grid.direction, self.grid.center
+        """From the networks' ``frame`` to the world: L = initial · A."""
+        to_world = self.frame
         total = self.initial @ to_world @ as_numpy(linear) @ np.linalg.inv(to_world)
         if coefficients is None:
             return SpatialTransform(total)

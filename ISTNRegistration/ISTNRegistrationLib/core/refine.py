@@ -1,6 +1,7 @@
 """Test-time refinement of one pair: minimize MSE(M'∘T, F') with the ITN fixed (paper section 2.4).
 
-M' and F' are computed once and given; nothing here runs the ITN. The model that is handed in is never changed.
+What else may count is a term of its own: ``core/refine_terms.py``. M' and F' are computed once and given; nothing here
+runs the ITN. The model that is handed in is never changed.
 """
 
 from __future__ import annotations
@@ -12,30 +13,36 @@ from dataclasses import dataclass
 
 import torch
 
-from .bspline import bending_energy
-from .istn import ISTN, identity
-from .layers import dilated
+from .istn import ISTN
 from .losses import weighted_mse
-from .warp import affine_positions, sample
+from .refine_terms import Bending, MapLoss
 
 OnIteration = Callable[[int, float, torch.Tensor], "bool | None"]
 LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
 FLOOR = 1e-3  # of the largest gradient: what is far below, rounding among it, takes no full step
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
 MIN_IMPROVEMENT = 1e-3  # of the loss
-ACTIVE_LEVEL = 0.05  # of the largest map value: fainter voxels, farther than REACH_MM from a structure, hardly matter
-REACH_MM = 5.0  # 8 mm gives the same Dice on develop-val and takes 1.4 times as long
+Term = Callable[[torch.Tensor, "torch.Tensor | None"], torch.Tensor]  # of a linear part and free control points
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One pair's maps (1, C, ...) and the linear part (1, n+1, n+1) from which a B-spline starts."""
+    """One pair's maps (1, C, ...) and the linear part (1, n+1, n+1) from which a B-spline starts.
+
+    ``extra``: what counts beside the maps, in units of ``energy``.
+    """
 
     model: ISTN
     transform: str
     moving_map: torch.Tensor
     fixed_map: torch.Tensor
     linear: torch.Tensor
+    extra: tuple[Term, ...] = ()
+
+    @property
+    def energy(self) -> float:
+        """The loss if M' showed nothing at all."""
+        return float(weighted_mse(torch.zeros_like(self.fixed_map), self.fixed_map, self.model.channel_weights))
 
     def parts(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Linear matrix and free control points (None for linear transforms) of theta."""
@@ -54,9 +61,11 @@ class Pair:
 
     @torch.no_grad()
     def loss(self, theta: torch.Tensor) -> float:
-        """MSE(M'∘T, F') over the whole grid."""
-        warped = self.model.warp(self.moving_map, *self.parts(theta))
-        return float(weighted_mse(warped, self.fixed_map, self.model.channel_weights))
+        """MSE(M'∘T, F') over the whole grid, and what counts beside it."""
+        parts = self.parts(theta)
+        warped = self.model.warp(self.moving_map, *parts)
+        loss = float(weighted_mse(warped, self.fixed_map, self.model.channel_weights))
+        return loss + self.energy * float(sum(term(*parts) for term in self.extra)) if self.extra else loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,46 +150,14 @@ def _minimize(predict, objective, update, iterations: int, on_iteration) -> tupl
 
 
 class Objective:
-    """Refinement loss (plus the weighted bending energy) as a function of theta, summed over the active voxels only.
-
-    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a small
-    part of the grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
-    """
+    """What refinement minimizes as a function of theta: the maps' loss on the active voxels and all other terms."""
 
     def __init__(self, pair: Pair) -> None:
-        self.pair, self.model = pair, pair.model
-        with torch.no_grad():
-            moving = self.model.warp(pair.moving_map, pair.linear)
-            self.index = active_voxels(torch.cat([moving, pair.fixed_map], dim=1), self.model.grid.spacing)
-            base = affine_positions(identity(self.model), self.model.grid.shape)[0].flatten(0, -2)[self.index]
-        self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
-        root = (self.model.channel_weights / pair.fixed_map.numel()).sqrt()  # makes the loss a sum of squares
-        self.fixed = pair.fixed_map[0].flatten(1)[:, self.index] * root[:, None]  # (C, P)
-        self.moving = pair.moving_map * root.reshape(1, -1, *[1] * self.model.config.ndim)
+        self.pair, self.energy = pair, pair.energy if pair.extra else 0.0
+        self.terms = (MapLoss(pair.model, pair.moving_map, pair.fixed_map, pair.linear), Bending(pair.model))
 
     def __call__(self, theta: torch.Tensor) -> torch.Tensor:
         """Loss of theta; gradients flow to it."""
-        linear, coefficients = self.pair.parts(theta)
-        matrix = (self.model.cube_inverse @ linear @ self.model.cube)[0]
-        positions = self.base @ matrix[:-1].T
-        if coefficients is not None:
-            field = self.model.cube_field(linear, coefficients)[0].flatten(0, -2)
-            positions = positions + field.index_select(0, self.index)
-        shape = (1, 2) + (1,) * (self.model.config.ndim - 2) + (-1, self.model.config.ndim)
-        warped = sample(self.moving, positions.reshape(shape))
-        loss = (warped.reshape(self.fixed.shape) - self.fixed).square().sum()
-        weight = self.model.config.bspline.bending_weight
-        if coefficients is not None and weight:
-            loss = loss + weight * bending_energy(coefficients, self.model.config.bspline.spacing_mm)
-        return loss
-
-
-def active_voxels(maps: torch.Tensor, spacing: tuple[float, ...]) -> torch.Tensor:
-    """Flat indices (P,), P even, of the voxels within ``REACH_MM`` of a map value above ``ACTIVE_LEVEL``."""
-    strongest = maps.amax(dim=1, keepdim=True)
-    mask = (strongest > ACTIVE_LEVEL * strongest.max()).float()
-    mask = dilated(mask, [round(REACH_MM / size) for size in reversed(spacing)])
-    index = mask.flatten().nonzero()[:, 0]
-    if len(index) < 2:  # empty maps
-        index = torch.arange(mask.numel(), device=mask.device)
-    return index[: len(index) // 2 * 2]
+        parts = self.pair.parts(theta)
+        loss = sum(term(*parts) for term in self.terms)
+        return loss + self.energy * sum(term(*parts) for term in self.pair.extra) if self.pair.extra else loss

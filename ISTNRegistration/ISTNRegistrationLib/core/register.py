@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from .checkpoint import Checkpoint
+from .constraints import Constraints
 from .device import pick_device
 from .errors import InputError
 from .evidence import witness
@@ -104,10 +105,12 @@ def register_pair(
     checkpoint: Checkpoint,
     options: RegisterOptions | None = None,
     on_progress: OnProgress | None = None,
+    constraints: Constraints | None = None,
 ) -> RegistrationResult:
     """Register ``moving`` to ``fixed`` (paper sections 2.1 to 2.4). The checkpoint's model is not changed.
 
-    Where the graphics card has too little memory, everything is done again on the CPU (``result.fell_back``).
+    ``constraints`` are what the user knows of the pair. Where the graphics card has too little memory, everything is
+    done again on the CPU (``result.fell_back``).
 
     Raises:
         InputError: an image, option or checkpoint that cannot be used; before any work is done.
@@ -117,23 +120,24 @@ def register_pair(
     options.check()
     checkpoint.check_transform(options.transform)
     _check(moving, "Moving", checkpoint)
+    told = constraints or Constraints()
     try:
-        return _register(fixed, moving, checkpoint, options, on_progress)
+        return _register(fixed, moving, checkpoint, options, on_progress, told)
     except torch.cuda.OutOfMemoryError:
         torch.cuda.empty_cache()
     volume = fixed.image.volume if isinstance(fixed, FixedImage) else fixed
     on_cpu = dataclasses.replace(options, device="cpu")
-    return dataclasses.replace(_register(volume, moving, checkpoint, on_cpu, on_progress), fell_back=True)
+    return dataclasses.replace(_register(volume, moving, checkpoint, on_cpu, on_progress, told), fell_back=True)
 
 
-def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
+def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress, constraints):
     if not isinstance(fixed, FixedImage):
         fixed = FixedImage.prepare(fixed, checkpoint, options, on_progress)
     image = Prepared(moving)
     there, initial = _moving(fixed, image, checkpoint, options.initial, on_progress)
     maps, placement = (fixed.maps_of(there), fixed.map), Placement(fixed.grid, initial)
     judge = witness(checkpoint.config, checkpoint.card, (there.values, fixed.located.values), maps, placement)
-    beside = Beside((fixed.image, image), judge)
+    beside = Beside((fixed.image, image), judge, constraints)
     result = register_maps(fixed.model, maps, placement, options, on_progress, beside)
     sides = (("fixed", fixed.located), ("moving", there))
     looked, doubts = (sum((getattr(s, of)(role) for role, s in sides), ()) for of in ("notes", "doubts"))
@@ -181,7 +185,7 @@ def register_maps(
 
     Args:
         maps: M' and F', (1, C, *placement.grid.shape), on the model's device.
-        beside: the images, which only a dense transform needs, and the witness, if the checkpoint can judge.
+        beside: the images, which only a dense transform needs, the witness, if the checkpoint can judge, constraints.
     """
     told = on_progress or _ignore
     stages, best, warped = run_stages(start(model, *maps), beside or Beside(), placement, options, told)

@@ -19,7 +19,8 @@ class Side:
         image: the image.
         mask: only where it is above 0 (any grid) the image counts for the registration.
         labels: reference label map, to measure with: whole numbers, in layers (L, [D, ]H, W) where structures overlap.
-        landmarks: ``Landmarks`` (points and labels), or an array (N, n), LPS mm; paired by label, else by order.
+        landmarks: ``Landmarks`` (points and labels), or an array (N, n), LPS mm; paired by label, else by order. They
+            measure; with ``RegisterOptions.landmark_weight`` they also pull.
     """
 
     image: Volume
@@ -50,6 +51,10 @@ class Request:
         values = tuple(getattr(side, what) for side in (self.fixed, self.moving))
         return None if any(value is None for value in values) else values
 
+    def _with(self, what: str) -> list[str]:
+        sides = {"the fixed image": self.fixed, "the moving image": self.moving}
+        return [name for name, side in sides.items() if getattr(side, what) is not None]
+
     @property
     def landmarks(self) -> LandmarkPairs | None:
         """The landmarks that belong together; None unless both sides have some.
@@ -63,7 +68,11 @@ class Request:
     def check(self) -> None:
         """Raise InputError for options that mean nothing, and reference data that do not belong together."""
         self.options.check()
-        _ = self.landmarks
+        pairs = self.landmarks
+        if self.options.landmark_weight and pairs is None:
+            todo = "Give landmarks of both images, or leave the weight at 0"
+            got = "landmarks of " + (" and ".join(self._with("landmarks")) or "none")
+            raise InputError("Option 'landmark_weight'", "there is nothing to weigh", "landmarks of both", got, todo)
         for image, labels in ((side.image, side.labels) for side in (self.fixed, self.moving)):
             if labels is not None and labels.grid.ndim != image.grid.ndim:
                 who, todo = f"Labels '{labels.name}'", "Give the label map of this image"

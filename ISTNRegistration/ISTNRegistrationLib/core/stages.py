@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .constraints import Constraints
 from .dense import DenseOptions, dense_stage
-from .dense_box import DensePair
+from .dense_box import Box, DensePair
+from .dense_landmarks import LandmarkTerm
 from .evidence import Witness
 from .istn import identity
 from .losses import weighted_mse
@@ -19,6 +22,7 @@ from .metrics import folded_voxels
 from .placement import Placement
 from .preprocess import Prepared
 from .refine import Pair, refine
+from .refine_terms import LandmarkPull
 from .soi import soft_dice
 from .transform import SpatialTransform
 from .trust import Expectation
@@ -30,7 +34,8 @@ WORSE_BY = 0.01  # of Dice: less is noise of the cut at 0.5
 class Progress:
     """Handed to ``on_progress`` every iteration: return False to stop this stage and keep its best so far.
 
-    ``transform()`` computes the transform as it stands, for a preview; call it before returning.
+    ``transform()`` computes the transform as it stands, for a preview; call it before returning. ``landmark_mm``: mean
+    distance of the landmarks as it stands; NaN where there are none, or nothing is refined.
     """
 
     stage: str
@@ -38,6 +43,7 @@ class Progress:
     iterations: int
     loss: float
     transform: Callable[[], SpatialTransform]
+    landmark_mm: float = math.nan
 
 
 OnProgress = Callable[[Progress], "bool | None"]
@@ -58,6 +64,7 @@ class Stage:
         transform: fixed → moving so far.
         evidence: what ``expected`` rests on, (C, len(trust.FEATURES)); None where the checkpoint cannot judge.
         expected: the Dice to expect; None where the checkpoint cannot judge.
+        landmark_mm: mean distance of the landmarks after it; NaN where there are none.
     """
 
     name: str
@@ -69,17 +76,20 @@ class Stage:
     transform: SpatialTransform
     evidence: np.ndarray | None = None
     expected: Expectation | None = None
+    landmark_mm: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)
 class Beside:
     """What is known of a pair beside its maps.
 
-    ``images``, fixed and moving, are for the dense stage; there is a ``witness`` if the checkpoint can judge.
+    ``images``, fixed and moving, are for the dense stage; there is a ``witness`` if the checkpoint can judge;
+    ``constraints`` are what the user knows.
     """
 
     images: tuple[Prepared, Prepared] | None = None
     witness: Witness | None = None
+    constraints: Constraints = Constraints()
 
 
 def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_progress: OnProgress):
@@ -87,60 +97,99 @@ def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_pro
 
     Args:
         pair: before any transform.
-        beside: images and witness.
+        beside: images, witness and constraints.
 
     Returns:
         The stages, the number of the best of them (``best_stage``) and M'∘T after that one, (1, C, *shape).
     """
-    steps = Steps(pair, placement, beside.witness)
+    steps = Steps(pair, placement, beside, options)
     steps.add("initial", 0.0, (), (pair.linear, None))
     for name in stage_transforms(options.transform, tuple(pair.model.stns)):
         if name == "dense":
-            steps.dense(beside.images, options, on_progress)
+            steps.dense(on_progress)
         else:
-            steps.network(name, options, on_progress)
-    best = best_stage(steps.stages) if options.keep_best else len(steps.stages) - 1
+            steps.network(name, on_progress)
+    best = best_stage(steps.stages, steps.pulled) if options.keep_best else len(steps.stages) - 1
     return steps.stages, best, steps.warped[best]
 
 
 class Steps:
     """The stages so far, and M'∘T after each of them."""
 
-    def __init__(self, pair: Pair, placement: Placement, witness: Witness | None = None) -> None:
-        self.pair, self.placement, self.witness = pair, placement, witness
+    def __init__(self, pair: Pair, placement: Placement, beside: Beside, options) -> None:
+        self.placement, self.options = placement, options
+        self.images, self.witness, self.landmarks = beside.images, beside.witness, beside.constraints.landmarks
+        self.pull = None
+        if self.landmarks is not None:
+            self.pull = LandmarkPull(pair.model, placement, self.landmarks, options.landmark_weight)
+        self.pulled = self.pull is not None and self.pull.weight > 0
+        self.pair = dataclasses.replace(pair, extra=(self.pull,) if self.pulled else ())
         self.stages: list[Stage] = []
         self.warped: list[torch.Tensor] = []
 
-    def network(self, name: str, options, on_progress: OnProgress) -> None:
-        """A transform of the checkpoint: the STN's answer, and if wanted its refinement."""
-        pair = dataclasses.replace(self.pair, transform=name)
+    def network(self, name: str, on_progress: OnProgress) -> None:
+        """A transform of the checkpoint: the STN's answer, and if wanted its refinement.
+
+        A B-spline is not refined before a dense stage, where that is needless (docs/dense.md), unless landmarks pull:
+        they may be farther away than the dense stage reaches.
+        """
+        options, pair = self.options, dataclasses.replace(self.pair, transform=name)
         began = time.perf_counter()
         theta = pair.predict()
         self.add(name, time.perf_counter() - began, (), pair.parts(theta))
-        if options.refines and (name, options.transform) != ("bspline", "dense"):  # needless there: docs/dense.md
+        if options.refines and (self.pulled or (name, options.transform) != ("bspline", "dense")):
             title = f"{name} refined"
-            report = _reporter(title, options.iterations, pair, self.placement, on_progress)
+            report = self._reporter(title, pair, on_progress)
             began = time.perf_counter()
             refined = refine(pair, theta, options.refine, options.iterations, report)
             seconds, theta = time.perf_counter() - began, refined.theta
             self.add(title, seconds, refined.losses, pair.parts(theta))
         self.pair = dataclasses.replace(pair, linear=pair.parts(theta)[0])
 
-    def dense(self, images: tuple[Prepared, Prepared], options, on_progress: OnProgress) -> None:
+    def dense(self, on_progress: OnProgress) -> None:
         """The dense diffeomorphic stage (core/dense.py), from the last transform on, or a better one just before it."""
-        pair, normalization = self.pair, self.pair.model.config.normalization
-        chosen = DenseOptions(iterations=min(options.iterations, DenseOptions().iterations))
-        given = DensePair(pair.fixed_map, pair.moving_map, *images, normalization=normalization)
+        pair = self.pair
+        chosen = DenseOptions(iterations=min(self.options.iterations, DenseOptions().iterations))
+        given, measured = self._dense_pair()
 
         def report(iteration: int, loss: float, transform):
-            return on_progress(Progress("dense", iteration, chosen.iterations, loss, transform))
+            mm = measured[0].mm if measured else math.nan
+            return on_progress(Progress("dense", iteration, chosen.iterations, loss, transform, mm))
 
         began = time.perf_counter()
-        start = min(self.stages[-2:], key=lambda stage: stage.loss).transform  # the STN's answer is not refined
-        found = dense_stage(given, self.placement, start, chosen, report)
+        start = self.stages[-1]
+        if not self.pulled:  # the STN's answer was not refined
+            start = min(self.stages[-2:], key=lambda stage: stage.loss)
+        found = dense_stage(given, self.placement, start.transform, chosen, report)
         seconds = time.perf_counter() - began
         warped = self.placement.warped(pair.moving_map, found.transform)
         self._append("dense", seconds, found.losses, found.transform, warped)
+
+    def _dense_pair(self) -> tuple[DensePair, list[LandmarkTerm]]:
+        """What the dense stage registers, and a list that will hold the landmarks' term, if there are landmarks."""
+        pair, measured = self.pair, []
+        given = DensePair(pair.fixed_map, pair.moving_map, *self.images, normalization=pair.model.config.normalization)
+        if self.landmarks is None:
+            return given, measured
+
+        def term(box: Box) -> LandmarkTerm:
+            measured.append(LandmarkTerm(box, self.landmarks, self.options.landmark_weight))
+            return measured[0]
+
+        include = self.landmarks.fixed if self.pulled else None
+        return dataclasses.replace(given, extra=(term,), include=include), measured
+
+    def _reporter(self, stage: str, pair: Pair, on_progress: OnProgress):
+        @torch.no_grad()
+        def report(iteration: int, loss: float, theta: torch.Tensor):
+            @torch.no_grad()
+            def transform() -> SpatialTransform:
+                return self.placement.transform(*pair.parts(theta), pair.model.lattice)
+
+            mm = float(self.pull.distances(*pair.parts(theta)).mean()) if self.pull else math.nan
+            return on_progress(Progress(stage, iteration, self.options.iterations, loss, transform, mm))
+
+        return report
 
     @torch.no_grad()
     def add(self, name: str, seconds: float, losses, parts) -> None:
@@ -151,6 +200,7 @@ class Steps:
     def _append(self, name: str, seconds: float, losses, transform: SpatialTransform, warped: torch.Tensor) -> None:
         fixed, folded = self.pair.fixed_map, folded_voxels(transform, self.placement.grid)
         evidence = self.witness.evidence(warped, transform, folded) if self.witness else None
+        mm = self.landmarks.errors(transform).mean() if self.landmarks else math.nan
         self.stages.append(
             Stage(
                 name=name,
@@ -162,21 +212,24 @@ class Steps:
                 transform=transform,
                 evidence=evidence,
                 expected=self.witness.expect(evidence) if self.witness else None,
+                landmark_mm=float(mm),
             )
         )
         self.warped.append(warped)
 
 
-def best_stage(stages: list[Stage]) -> int:
+def best_stage(stages: list[Stage], landmarks_pull: bool = False) -> int:
     """Number of the last stage, unless an earlier one is better by more than ``WORSE_BY``.
 
-    Better is a larger expected Dice; a larger agreement, where the checkpoint cannot tell what to expect.
+    Better is a larger expected Dice; a larger agreement, where the checkpoint cannot tell what to expect. Where
+    landmarks pull, as the user wanted, it is better only if it does not leave them farther apart.
     """
     known = all(stage.expected for stage in stages)
     scores = [stage.expected.overall.dice if known else stage.agreement for stage in stages]
     best = len(stages) - 1
     for number in reversed(range(best)):
-        if scores[number] > scores[best] + WORSE_BY:
+        apart = landmarks_pull and stages[number].landmark_mm > stages[best].landmark_mm
+        if scores[number] > scores[best] + WORSE_BY and not apart:
             best = number
     return best
 
@@ -188,17 +241,6 @@ def stage_transforms(wanted: str, offered: tuple[str, ...]) -> tuple[str, ...]:
     linear = [t for t in ("affine", "rigid") if t in offered][:1]
     warps = [t for t in ("bspline",) if t in offered or t == wanted]
     return (*linear, *warps, *(["dense"] if wanted == "dense" else []))
-
-
-def _reporter(stage: str, iterations: int, pair: Pair, placement: Placement, on_progress: OnProgress):
-    def report(iteration: int, loss: float, theta: torch.Tensor):
-        def transform() -> SpatialTransform:
-            with torch.no_grad():
-                return placement.transform(*pair.parts(theta), pair.model.lattice)
-
-        return on_progress(Progress(stage, iteration, iterations, loss, transform))
-
-    return report
 
 
 def start(model, moving_map: torch.Tensor, fixed_map: torch.Tensor) -> Pair:

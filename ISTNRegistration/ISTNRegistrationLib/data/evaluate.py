@@ -128,7 +128,7 @@ class EvaluationWork:
     def _measured(self, pair: PairFiles) -> list[dict]:
         register, checkpoint = self._options.register, self._options.checkpoint
         request = self._reader.request(pair, checkpoint, register, self._labels)
-        how = dataclasses.replace(request.options, refine="none", keep_best=False)
+        how = dataclasses.replace(request.options, refine="none", keep_best=False, landmark_weight=0.0)
         one_pass = self._runner.run(dataclasses.replace(request, options=how))
         first, last = (one_pass.measure(one_pass.result.stages[k]) for k in (0, -1))
         rows = _rows(pair, BEFORE, first, 0.0) + _rows(pair, ONE_PASS, last, one_pass.seconds)

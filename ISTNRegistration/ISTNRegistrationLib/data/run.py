@@ -17,6 +17,7 @@ import torch
 
 from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.checks import ImageFacts, warnings
+from ..core.constraints import Constraints
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality, Verdict, verdict
 from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
@@ -109,8 +110,12 @@ class Runner:
         checkpoint.check_transform(request.options.transform)
         fixed, moving = self._fixed_image(request, checkpoint, on_progress), _shown(request.moving)
         options = _resolved(request, fixed, moving)
-        result = register_pair(fixed, moving, checkpoint, options, on_progress)
-        result, tried = better_start(result, fixed, moving, checkpoint, on_progress)
+        constraints = Constraints(request.landmarks)
+
+        def register(how: RegisterOptions) -> RegistrationResult:
+            return register_pair(fixed, moving, checkpoint, how, on_progress, constraints)
+
+        result, tried = better_start(register(options), fixed, moving, checkpoint, register)
         found = (*_warnings(request, checkpoint), *result.doubts)
         notes = (*_notes(result), *result.looked, *tried)
         return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -15,25 +15,27 @@ from ..core.locate import anchored, canonical_of, quarter_turns
 from ..core.options import RegisterOptions
 from ..core.preprocess import Prepared
 from ..core.quality import LOW_AGREEMENT
-from ..core.register import FixedImage, RegistrationResult, register_pair
-from ..core.stages import OnProgress, stage_transforms
+from ..core.register import FixedImage, RegistrationResult
+from ..core.stages import stage_transforms
 from ..core.volume import Volume
 from .initial import resolve_initial
 
 CLEARLY_BETTER = 0.05  # of agreement, before the way from another start is gone to its end
 TRIAL_SECONDS = 20.0  # no further start is tried after that
+Register = Callable[[RegisterOptions], RegistrationResult]
 
 
 def better_start(
-    result: RegistrationResult, fixed, moving: Volume, checkpoint: Checkpoint, on_progress: OnProgress | None
+    result: RegistrationResult, fixed, moving: Volume, checkpoint: Checkpoint, register: Register
 ) -> tuple[RegistrationResult, tuple[str, ...]]:
     """The result, or a better one from another start, and what was tried.
 
     Args:
-        result: of ``register_pair`` with ``fixed`` (a ``FixedImage`` or ``Volume``) and ``moving``.
+        result: of ``register`` with ``fixed`` (a ``FixedImage`` or ``Volume``) and ``moving``.
+        register: ``register_pair`` of this pair as a function of the options.
 
     Raises:
-        RegistrationCancelled: passed on from ``on_progress``.
+        RegistrationCancelled: passed on from ``register``.
     """
     own = _agreement(result)
     named = isinstance(result.options.initial, str) and result.options.initial == "auto"
@@ -41,13 +43,13 @@ def better_start(
         return result, ()
     tried = []
     for name, start in _starts(fixed, moving, checkpoint):
-        quick = _registered(fixed, moving, checkpoint, _one_pass(result.options, start, checkpoint), on_progress)
+        quick = _registered(register, _one_pass(result.options, start, checkpoint))
         tried += [(_agreement(quick), name, start)] if quick else []
     best = max(tried, key=lambda one: one[0], default=(-1.0, "", None))
     names = ", ".join(one[1] for one in tried)
     if best[0] > own + CLEARLY_BETTER:
         options = dataclasses.replace(result.options, initial=best[2])
-        other = _registered(fixed, moving, checkpoint, options, on_progress)
+        other = _registered(register, options)
         if other and _agreement(other) > own + CLEARLY_BETTER:
             said = f"The start 'auto' ended badly (predicted {max(own, 0):.2f}); '{best[1]}' was better and was used."
             return dataclasses.replace(other, fell_back=other.fell_back or result.fell_back), (said,)
@@ -73,13 +75,13 @@ def _starts(fixed: FixedImage, moving: Volume, checkpoint: Checkpoint) -> Iterat
 
 def _one_pass(options: RegisterOptions, start, checkpoint: Checkpoint) -> RegisterOptions:
     first = stage_transforms(options.transform, tuple(checkpoint.model.stns))[0]
-    return dataclasses.replace(options, initial=start, transform=first, refine="none")
+    return dataclasses.replace(options, initial=start, transform=first, refine="none", landmark_weight=0.0)
 
 
-def _registered(fixed: FixedImage, moving: Volume, checkpoint: Checkpoint, options: RegisterOptions, on_progress):
+def _registered(register: Register, options: RegisterOptions) -> RegistrationResult | None:
     """A result, or None from a start at which the networks see nothing of the moving image."""
     try:
-        return register_pair(fixed, moving, checkpoint, options, on_progress)
+        return register(options)
     except InputError:
         return None
 

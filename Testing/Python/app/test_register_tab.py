@@ -1,5 +1,7 @@
 """Runs from the panel, with real registrations: results, Stop, Cancel, and everything that can happen meanwhile."""
 
+import re
+
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
@@ -113,3 +115,18 @@ def test_accurate_is_dense_and_the_other_presets_leave_it(ready):
     transforms.activated.emit(transforms.findData("affine"))
     presets.activated.emit(presets.findData("standard"))
     assert asked(ready)[1]["transform"] == "affine" and presets.currentData == "standard"
+
+
+def test_landmarks_that_pull_are_told_live_and_are_needed(ready, pair):
+    ready.ui.landmarkWeightSpinBox.setValue(1.0)
+    assert ready.ui.applyButton.text == "Select landmarks of both images" and not ready.ui.applyButton.enabled
+    for side, away in (("fixed", 0.0), ("moving", 2.0)):
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", f"{side} points")
+        node.AddControlPoint([3.0 + away, -4.0, 5.0], "a")
+        getattr(ready.ui, f"{side}LandmarksSelector").setCurrentNode(node)
+    said = []
+    on_report(ready, "affine refined", lambda: said.append(ready.ui.statusLabel.text))
+    ready.ui.applyButton.click()
+    assert re.search(r", landmarks \d\.\d mm apart$", said[0])
+    ready.ui.iterationsSpinBox.setValue(0)
+    assert ready.ui.applyButton.text == "Landmarks pull only while refining"

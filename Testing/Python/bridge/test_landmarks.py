@@ -6,6 +6,7 @@ import slicer
 from harness.geometry import FLIP
 from harness.requests import register
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
+from ISTNRegistrationLib.bridge.provenance import asPython, provenance
 from ISTNRegistrationLib.bridge.structures import landmarksFromNode, structuresFromNode
 from ISTNRegistrationLib.bridge.volumes import volumeFromNode
 from ISTNRegistrationLib.core.errors import InputError
@@ -56,3 +57,16 @@ def test_files_of_slicer_say_the_same_as_the_node(scene, tmp_path, ending, stora
         assert found.labels == ("a", "b c", "d") and len(found) == 2
         np.testing.assert_allclose(found.points, [POINTS[0], [np.nan] * 3, POINTS[2]])
     np.testing.assert_allclose(read_markups(tmp_path / f"points.{ending}")[0], POINTS[[0, 2]])
+
+
+def test_landmarks_pull_and_the_script_of_the_result_says_so(scene, pair, checkpoint):
+    where = volumeFromNode(pair[0]).grid.center + POINTS
+    lists = points(scene, where, "abc"), points(scene, where + [4.0, -3.0, 2.0], "abc")
+    options = {"transform": "bspline", "iterations": 8, "initial": "none", "device": "cpu"}
+    alone, pulled = (
+        register(scene, pair, str(checkpoint), {**options, "landmark_weight": w}, landmarks=lists) for w in (0.0, 3.0)
+    )
+    assert pulled.quality[-1].tre_mm < 0.6 * alone.quality[-1].tre_mm
+    script = asPython(provenance(pulled.transform))
+    assert "landmark_weight=3.0" in script and script.count("landmarks=getNode('points") == 2
+    assert "landmarks=getNode" not in asPython(provenance(alone.transform))

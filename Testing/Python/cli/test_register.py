@@ -51,7 +51,7 @@ def test_the_report_says_what_was_done_and_the_table_is_printed(given, tmp_path,
     names = [stage["name"] for stage in report["stages"]]
     assert names == ["initial", "affine", "affine refined", "bspline", "bspline refined"]
     wanted = {"transform": "bspline", "initial": "auto", "refine": "theta", "iterations": 3, "device": "cpu"}
-    assert report["options"] == wanted | {"keep_best": True}
+    assert report["options"] == wanted | {"keep_best": True, "landmark_weight": 0.0}
     for key in ("fixed", "moving"):
         digest = hashlib.sha256(given[key].read_bytes()).hexdigest()
         assert report["files"][key] == {"path": str(given[key].resolve()), "sha256": digest}

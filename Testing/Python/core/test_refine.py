@@ -4,8 +4,10 @@ import dataclasses
 import pytest
 import torch
 from ISTNRegistrationLib.core import refine as refining
+from ISTNRegistrationLib.core import refine_terms
 from ISTNRegistrationLib.core.istn import identity
-from ISTNRegistrationLib.core.refine import Objective, Pair, active_voxels, refine
+from ISTNRegistrationLib.core.refine import Objective, Pair, refine
+from ISTNRegistrationLib.core.refine_terms import active_voxels
 from networks import blobs, model
 
 
@@ -84,7 +86,7 @@ def test_stops_early_when_nothing_improves():
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("transform", ["affine", "bspline"])
 def test_objective_on_all_voxels_is_the_loss_on_the_grid(monkeypatch, ndim, transform):
-    monkeypatch.setattr(refining, "ACTIVE_LEVEL", -1.0)
+    monkeypatch.setattr(refine_terms, "ACTIVE_LEVEL", -1.0)
     pair = pair_for(ndim, transform)
     theta = 0.2 * torch.randn_like(pair.predict())
     assert Objective(pair)(theta).item() == pytest.approx(pair.loss(theta), rel=1e-4)

@@ -240,7 +240,7 @@ def test_the_expected_dice_decides_which_stage_is_kept_and_not_the_agreement(exp
 
 def test_the_kept_stage_gives_the_transform_and_the_warped_map(monkeypatch):
     fixed, moving = shifted_pair(3)
-    monkeypatch.setattr(stages, "best_stage", lambda found: 0)
+    monkeypatch.setattr(stages, "best_stage", lambda found, *_: 0)
     result = register_pair(fixed, moving, checkpoint(3))
     assert result.kept == "initial" and result.transform is result.stages[0].transform
     np.testing.assert_allclose(result.warped_map.array, result.moving_map.array, atol=1e-5)

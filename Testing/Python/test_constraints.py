@@ -1,0 +1,81 @@
+"""What a user knows that the networks do not, at every door: plain Python, api, shell, batch, nodes, their script."""
+
+import json
+
+import numpy as np
+import pytest
+from command import checkpoint_file, run, small_config, subject
+from ISTNRegistrationLib import api
+from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.options import RegisterOptions
+from ISTNRegistrationLib.data.images import read_image
+from ISTNRegistrationLib.data.markups import write_markups
+from ISTNRegistrationLib.data.run import Request, Side
+from ISTNRegistrationLib.data.run import run as run_request
+
+CHOSEN = {"transform": "bspline", "initial": "none", "iterations": 12, "device": "cpu"}
+POINTS = np.array([[9.0, -5.0, 3.0], [2.0, 4.0, -2.0], [-3.0, -6.0, 6.0]])
+AWAY = np.array([4.0, -3.0, 2.0])
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["2d", "3d"])
+def study(request, tmp_path_factory):
+    """Folder with two images, landmarks of both, and a checkpoint; and the number of dimensions."""
+    folder, ndim = tmp_path_factory.mktemp("study"), request.param
+    for name, shift in (("fixed", 0.0), ("moving", 3.0)):
+        subject(folder, name, ndim, shift)
+    for name, away in (("fixed", 0.0), ("moving", AWAY)):
+        write_markups(folder / f"{name}.mrk.json", [("Fiducial", (POINTS + away)[:, :ndim])])
+    checkpoint_file(folder / "tiny.h5", small_config(ndim))
+    return folder, ndim
+
+
+def sides(folder, ndim):
+    images = (read_image(folder / f"{name}.nii.gz") for name in ("fixed", "moving"))
+    points = (POINTS[:, :ndim], (POINTS + AWAY)[:, :ndim])
+    return [Side(image, landmarks=p) for image, p in zip(images, points, strict=True)]
+
+
+def error(outcome):
+    return outcome.quality[-1].tre_mm
+
+
+def test_landmarks_pull_alike_at_every_door(study, tmp_path):
+    folder, ndim = study
+    fixed, moving = sides(folder, ndim)
+    options, seen = RegisterOptions(**CHOSEN, landmark_weight=2.0), []
+    plain = run_request(Request(fixed, moving, folder / "tiny.h5", options), lambda p: seen.append(p.landmark_mm))
+    alone = run_request(Request(fixed, moving, folder / "tiny.h5", RegisterOptions(**CHOSEN)))
+    assert error(plain) < 0.5 * error(alone) and seen[-1] < 0.5 * seen[0]
+    wanted = plain.result.transform.residual.coefficients
+    found = api.register(fixed, moving, folder / "tiny.h5", **CHOSEN, landmark_weight=2.0).result.transform
+    np.testing.assert_array_equal(found.residual.coefficients, wanted)
+    (folder / "pairs.csv").write_text(
+        "fixed,moving,fixed landmarks,moving landmarks\nfixed.nii.gz,moving.nii.gz,fixed.mrk.json,moving.mrk.json\n"
+    )
+    words = {**CHOSEN, "checkpoint": folder / "tiny.h5", "landmark_weight": 2.0}
+    files = {k: folder / f"{k}.nii.gz" for k in ("fixed", "moving")}
+    files |= {f"{k}_landmarks": folder / f"{k}.mrk.json" for k in ("fixed", "moving")}
+    more = {"output_transform": tmp_path / "t.h5", "json": tmp_path / "r.json"}
+    assert run("register", **files, **words, **more) == 0
+    assert run("batch", pairs=folder / "pairs.csv", output=tmp_path / "out", **words) == 0
+    for report in (tmp_path / "r.json", *(tmp_path / "out").glob("*/report.json")):
+        said = json.loads(report.read_text())
+        assert said["options"] == options.as_dict()
+        assert said["stages"][-1]["tre_mm"] == pytest.approx(error(plain), abs=1e-6)
+
+
+def test_a_weight_without_landmarks_of_both_images_is_refused(study):
+    folder, ndim = study
+    fixed, moving = sides(folder, ndim)
+    request = Request(fixed, Side(moving.image), folder / "tiny.h5", RegisterOptions(landmark_weight=1.0))
+    with pytest.raises(InputError, match="landmarks of both; got landmarks of the fixed image"):
+        run_request(request)
+
+
+def test_the_shell_refuses_a_weight_that_is_none(study, tmp_path, capsys):
+    folder, _ = study
+    files = {k: folder / f"{k}.nii.gz" for k in ("fixed", "moving")}
+    words = {"checkpoint": folder / "tiny.h5", "output_transform": tmp_path / "t.h5"}
+    assert run("register", **files, **words, landmark_weight="-1") == 2
+    assert "a number from 0 to 1000; got '-1'" in capsys.readouterr().err and not any(tmp_path.iterdir())
