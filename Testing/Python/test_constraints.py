@@ -8,7 +8,8 @@ from command import checkpoint_file, run, small_config, subject
 from ISTNRegistrationLib import api
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.options import RegisterOptions
-from ISTNRegistrationLib.data.images import read_image
+from ISTNRegistrationLib.core.volume import Volume
+from ISTNRegistrationLib.data.images import read_image, read_labels
 from ISTNRegistrationLib.data.markups import write_markups
 from ISTNRegistrationLib.data.run import Request, Side
 from ISTNRegistrationLib.data.run import run as run_request
@@ -63,6 +64,37 @@ def test_landmarks_pull_alike_at_every_door(study, tmp_path):
         said = json.loads(report.read_text())
         assert said["options"] == options.as_dict()
         assert said["stages"][-1]["tre_mm"] == pytest.approx(error(plain), abs=1e-6)
+
+
+def test_corrected_structures_count_alike_at_every_door(study, tmp_path):
+    folder, ndim = study
+    fixed, moving = (read_image(folder / f"{name}.nii.gz") for name in ("fixed", "moving"))
+    labels = [read_labels(folder / f"{name}_soi.nii.gz") for name in ("fixed", "moving")]
+    parts = {"putamen": of(labels[1], 1), "2": of(labels[1], 2)}
+    pair, words = (Side(fixed, corrected=labels[0]), Side(moving, corrected=parts)), {**CHOSEN, "transform": "affine"}
+    words |= {"iterations": 30}
+    plain = run_request(Request(*pair, folder / "tiny.h5", RegisterOptions(**words)))
+    moved = plain.result.transform.map_points(labels[0].grid.center) - labels[0].grid.center
+    np.testing.assert_allclose(moved, [3.0, 0.0, 0.0][:ndim], atol=0.4)  # as the subjects lie
+    found = api.register(*pair, folder / "tiny.h5", **words).result.transform
+    np.testing.assert_array_equal(found.linear, plain.result.transform.linear)
+    (folder / "pairs.csv").write_text(
+        "fixed,moving,fixed_corrected,moving_corrected\nfixed.nii.gz,moving.nii.gz,fixed_soi.nii.gz,moving_soi.nii.gz\n"
+    )
+    files = {k: folder / f"{k}.nii.gz" for k in ("fixed", "moving")}
+    files |= {f"{k}_corrected": folder / f"{k}_soi.nii.gz" for k in ("fixed", "moving")}
+    more = {"output_transform": tmp_path / "t.h5", "json": tmp_path / "r.json"}
+    words |= {"checkpoint": folder / "tiny.h5"}
+    assert run("register", **files, **words, **more) == 0
+    assert run("batch", pairs=folder / "pairs.csv", output=tmp_path / "out", **words) == 0
+    for report in (tmp_path / "r.json", *(tmp_path / "out").glob("*/report.json")):
+        said = json.loads(report.read_text())
+        np.testing.assert_allclose(said["linear_fixed_to_moving_LPS"], plain.result.transform.linear, atol=1e-9)
+        assert said["fixed"]["corrected"] == ["1", "2"] and len(said["notes"]) == 4
+
+
+def of(labels, value):
+    return Volume((labels.array == value).astype(np.uint8), labels.grid, str(value))
 
 
 def test_a_weight_without_landmarks_of_both_images_is_refused(study):

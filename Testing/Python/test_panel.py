@@ -102,6 +102,12 @@ CHANGES = {
     "refine": (combo("refineComboBox", 1), None, lambda r, n: r["refine"] == "weights"),
     "device": (combo("deviceComboBox", 1), None, lambda r, n: r["device"] == "cpu"),
     "keepBest": (tick("keepBestCheckBox", False), None, lambda r, n: r["keep_best"] is False),
+    "fixedCorrected": (
+        choose("fixedCorrectedSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].corrected is n,
+    ),
+    "movingCorrected": (
+        choose("movingCorrectedSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].corrected is n,
+    ),
     "landmarkWeight": (pull, "vtkMRMLMarkupsFiducialNode", lambda r, n: r["landmark_weight"] == 0.5),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),

@@ -27,6 +27,8 @@ class ISTNRegistrationParameterNode:
     movingStructures: Structures
     fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    fixedCorrected: Structures
+    movingCorrected: Structures
     landmarkWeight: Annotated[float, WithinRange(0.0, LARGEST_WEIGHT)] = 0.0
 
     checkpoint: str = "brain"

@@ -24,7 +24,8 @@ def setProvenance(transformNode: slicer.vtkMRMLTransformNode, request: NodeReque
     sides, asked = {"fixed": request.fixed, "moving": request.moving}, outcome.request.checkpoint
     record = outcome.report()
     record["checkpoint_source"] = asked.name if asked is outcome.checkpoint else str(asked)
-    for key, what in (("nodes", "image"), ("masks", "mask"), ("landmarks", "landmarks")):
+    kept = (("nodes", "image"), ("masks", "mask"), ("landmarks", "landmarks"), ("corrected", "corrected"))
+    for key, what in kept:
         nodes = {role: getattr(side, what) for role, side in sides.items()}
         record[key] = {role: node and node.GetName() for role, node in nodes.items()}
     record["losses"] = {s.name: [round(loss, 9) for loss in s.losses] for s in outcome.result.stages if s.losses}
@@ -58,8 +59,9 @@ def asPython(record: dict) -> str:
 def _side(record: dict, role: str) -> str:
     """The nodes of one side; landmarks only where they decide something."""
     parts = [f"getNode({record['nodes'][role]!r})"]
-    if record["masks"][role]:
-        parts.append(f"mask=getNode({record['masks'][role]!r})")
+    for word, key in (("mask", "masks"), ("corrected", "corrected")):
+        if record.get(key, {}).get(role):
+            parts.append(f"{word}=getNode({record[key][role]!r})")
     if record["options"]["initial"] == "landmarks" or record["options"]["landmark_weight"]:
         parts.append(f"landmarks=getNode({record['landmarks'][role]!r})")
     return f"SideNodes({', '.join(parts)})"

@@ -17,7 +17,7 @@ from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
 from .parents import initialMatrix
-from .structures import labelsOfPair, landmarksFromNode
+from .structures import correctedFromNode, labelsOfPair, landmarksFromNode
 from .volumes import volumeFromNode, volumeFromStructure
 
 
@@ -30,12 +30,15 @@ class SideNodes:
         mask: segmentation or label map node: only there the image counts.
         structures: segmentation or label map node, to measure the result with.
         landmarks: point list node, to measure with, for the initial alignment ``landmarks`` and ``landmark_weight``.
+        corrected: segmentation (its segments named as the checkpoint's structures) or label map node: structures as the
+            user corrected them, in the place of what the network sees.
     """
 
     image: Any
     mask: Any = None
     structures: Any = None
     landmarks: Any = None
+    corrected: Any = None
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,9 @@ class NodeRunner:
         masks = [s.mask and volumeFromStructure(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
         labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
         landmarks = [s.landmarks and landmarksFromNode(s.landmarks) for s in sides]
-        fixed, moving = (Side(images[k], masks[k], labels[k] if labels else None, landmarks[k]) for k in range(2))
+        corrected = [s.corrected and correctedFromNode(s.corrected, v.grid) for s, v in zip(sides, images, strict=True)]
+        known = zip(masks, labels[:2] if labels else (None, None), landmarks, corrected, strict=True)
+        fixed, moving = (Side(image, *more) for image, more in zip(images, known, strict=True))
         measured = tuple(sorted(labels[2])) if labels else ()
         options = registerOptions(request.options, request.moving.image)
         return Request(fixed, moving, request.checkpoint, options, measured)

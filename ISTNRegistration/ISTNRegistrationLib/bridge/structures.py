@@ -80,6 +80,22 @@ def labelsOfPair(nodes: Sequence, grids: Sequence[Grid]) -> tuple[Volume, Volume
     return (*volumes, {number: name for number, name in enumerate(matched[0], start=1)})
 
 
+def correctedFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume | dict[str, Volume]:
+    """What ``Side.corrected`` takes: the segments on ``grid``, by name, or a label map node on its own grid.
+
+    Raises:
+        InputError: two segments of one name, or a node that cannot be read.
+    """
+    if not node.IsA("vtkMRMLSegmentationNode"):
+        return volumeFromNode(node)
+    segmentation, names = node.GetSegmentation(), _segmentNames(node)
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        who, todo = f"Segmentation '{node.GetName()}'", "Rename one of the segments"
+        raise InputError(who, "two segments have one name", "each name once", repr(twice[0]), todo)
+    return {name: volumeFromSegment(node, segmentation.GetNthSegmentID(k), grid) for k, name in enumerate(names)}
+
+
 def landmarksFromNode(node: slicer.vtkMRMLNode) -> Landmarks:
     """All control points of a point list with their labels, LPS mm, in the world; NaN for one that is not placed.
 

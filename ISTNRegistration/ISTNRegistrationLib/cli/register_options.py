@@ -13,7 +13,7 @@ ABOUT = """istn register: two image files to a transform file, and on request th
 files for other programs."""
 MAPS = ("fixed_map", "moving_map", "warped_map")
 INPUTS = ("fixed", "moving", "fixed_mask", "moving_mask", "fixed_labels", "moving_labels", "fixed_landmarks",
-          "moving_landmarks")  # fmt: skip
+          "moving_landmarks", "fixed_corrected", "moving_corrected")  # fmt: skip
 
 
 def add_parser(commands) -> None:
@@ -30,6 +30,10 @@ def add_parser(commands) -> None:
         landmarks = f"points of the {role} image (Slicer markups) to measure with, for --initial landmarks and "
         landmarks += "--landmark-weight"
         parser.add_argument(f"--{role}-landmarks", type=Path, help=landmarks)
+    for role in ("fixed", "moving"):
+        corrected = f"structures of the {role} image as you corrected them (label map, the checkpoint's labels): they "
+        corrected += "take the place of what the network sees of them"
+        parser.add_argument(f"--{role}-corrected", type=Path, help=corrected)
     add_method_arguments(parser)
     parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
     add_exchange_arguments(parser)

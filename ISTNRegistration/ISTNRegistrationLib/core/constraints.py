@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from .landmarks import LandmarkPairs
+from .volume import Volume
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,6 +15,10 @@ class Constraints:
 
     Attributes:
         landmarks: points that belong together; with ``RegisterOptions.landmark_weight`` they pull while it is refined.
+        fixed_maps, moving_maps: structure maps, anywhere in the image's space, that take the place of channels of F'
+            and M', by number of channel.
     """
 
     landmarks: LandmarkPairs | None = None
+    fixed_maps: Mapping[int, Volume] = field(default_factory=dict)
+    moving_maps: Mapping[int, Volume] = field(default_factory=dict)

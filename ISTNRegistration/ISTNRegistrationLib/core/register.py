@@ -15,6 +15,7 @@ import torch
 
 from .checkpoint import Checkpoint
 from .constraints import Constraints
+from .corrections import corrected
 from .device import pick_device
 from .errors import InputError
 from .evidence import witness
@@ -135,7 +136,9 @@ def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOp
         fixed = FixedImage.prepare(fixed, checkpoint, options, on_progress)
     image = Prepared(moving)
     there, initial = _moving(fixed, image, checkpoint, options.initial, on_progress)
-    maps, placement = (fixed.maps_of(there), fixed.map), Placement(fixed.grid, initial)
+    moving_map = corrected(fixed.maps_of(there), constraints.moving_maps, fixed.grid, initial)
+    fixed_map = corrected(fixed.map, constraints.fixed_maps, fixed.grid, np.eye(len(initial)))
+    maps, placement = (moving_map, fixed_map), Placement(fixed.grid, initial)
     judge = witness(checkpoint.config, checkpoint.card, (there.values, fixed.located.values), maps, placement)
     beside = Beside((fixed.image, image), judge, constraints)
     result = register_maps(fixed.model, maps, placement, options, on_progress, beside)

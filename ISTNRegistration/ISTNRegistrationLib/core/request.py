@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from .errors import InputError
 from .landmarks import LandmarkPairs, Landmarks, as_landmarks, pair_landmarks
@@ -21,12 +24,28 @@ class Side:
         labels: reference label map, to measure with: whole numbers, in layers (L, [D, ]H, W) where structures overlap.
         landmarks: ``Landmarks`` (points and labels), or an array (N, n), LPS mm; paired by label, else by order. They
             measure; with ``RegisterOptions.landmark_weight`` they also pull.
+        corrected: structures as the user corrected them, in the place of what the ITN sees: a label map whose values
+            are the checkpoint's, or masks (above 0) by the name of a structure or by label.
     """
 
     image: Volume
     mask: Volume | None = None
     labels: Volume | None = None
     landmarks: Landmarks | Any = None
+    corrected: Volume | Mapping[str, Volume] | None = None
+
+    @property
+    def corrected_names(self) -> list[str]:
+        """Of the corrected structures: as they are called, or their values."""
+        if self.corrected is None or isinstance(self.corrected, Mapping):
+            return [str(name) for name in self.corrected or ()]
+        return [str(int(value)) for value in np.unique(self.corrected.array[self.corrected.array > 0])]
+
+    @property
+    def label_maps(self) -> list[Volume]:
+        """All that must lie on this image."""
+        corrected = self.corrected.values() if isinstance(self.corrected, Mapping) else [self.corrected]
+        return [volume for volume in (self.labels, *corrected) if volume is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +92,13 @@ class Request:
             todo = "Give landmarks of both images, or leave the weight at 0"
             got = "landmarks of " + (" and ".join(self._with("landmarks")) or "none")
             raise InputError("Option 'landmark_weight'", "there is nothing to weigh", "landmarks of both", got, todo)
-        for image, labels in ((side.image, side.labels) for side in (self.fixed, self.moving)):
-            if labels is not None and labels.grid.ndim != image.grid.ndim:
-                who, todo = f"Labels '{labels.name}'", "Give the label map of this image"
-                expected, got = f"{image.grid.ndim}-D, as '{image.name}'", f"{labels.grid.ndim}-D"
-                raise InputError(who, "wrong dimension", expected, got, todo)
+        for side in (self.fixed, self.moving):
+            for labels in side.label_maps:
+                _check_dimension(labels, side.image)
+
+
+def _check_dimension(labels: Volume, image: Volume) -> None:
+    if labels.grid.ndim != image.grid.ndim:
+        who, todo = f"Labels '{labels.name}'", "Give the label map of this image"
+        expected, got = f"{image.grid.ndim}-D, as '{image.name}'", f"{labels.grid.ndim}-D"
+        raise InputError(who, "wrong dimension", expected, got, todo)

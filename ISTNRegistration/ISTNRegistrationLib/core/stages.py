@@ -6,7 +6,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -89,7 +89,7 @@ class Beside:
 
     images: tuple[Prepared, Prepared] | None = None
     witness: Witness | None = None
-    constraints: Constraints = Constraints()
+    constraints: Constraints = field(default_factory=Constraints)
 
 
 def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_progress: OnProgress):

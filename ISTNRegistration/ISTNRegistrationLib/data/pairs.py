@@ -1,7 +1,8 @@
 """Lists of pairs of files: reading them, reading the files, and what identifies a pair.
 
 A list is a CSV with the columns fixed and moving; it may have initial (a name or a transform file), and for each of
-the two sides a mask, labels and landmarks (``fixed_mask``, ``moving_labels``, ...). Paths are relative to the list.
+the two sides a mask, labels, landmarks and corrected structures (``fixed_mask``, ``moving_labels``, ...). Paths are
+relative to the list.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .markups import read_landmarks
 from .run import Request, Side
 
 NEEDED = ("fixed", "moving")
-ROLES = ("mask", "labels", "landmarks")
+ROLES = ("mask", "labels", "landmarks", "corrected")
 OTHER_NAMES = {"fixed_soi": "fixed_labels", "moving_soi": "moving_labels"}  # of lists made for older versions
 DATA_OF_HEADER = {".hdr": (".img", ".img.gz"), ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz")}
 
@@ -43,6 +44,8 @@ class PairFiles:
     moving_labels: str = ""
     fixed_landmarks: str = ""
     moving_landmarks: str = ""
+    fixed_corrected: str = ""
+    moving_corrected: str = ""
     initial: str = ""
     id: str = ""
 
@@ -104,9 +107,10 @@ class PairReader:
     def _side(self, pair: PairFiles, role: str) -> Side:
         files = self._files(pair, role)
         image = read_image(files["image"])
-        mask, labels = (read_labels(files[key]) if key in files else None for key in ("mask", "labels"))
+        maps = ("mask", "labels", "corrected")
+        mask, labels, corrected = (read_labels(files[key]) if key in files else None for key in maps)
         landmarks = _landmarks(files["landmarks"], image.grid.ndim) if "landmarks" in files else None
-        return Side(image, mask, labels, landmarks)
+        return Side(image, mask, labels, landmarks, corrected)
 
     def missing(self, pairs: list[PairFiles]) -> list[Path]:
         """Files of the list that are not there, each once."""

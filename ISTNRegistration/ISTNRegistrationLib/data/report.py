@@ -82,6 +82,7 @@ def _side(side) -> dict:
         "mask": side.mask.name if side.mask else None,
         "labels": side.labels.name if side.labels else None,
         "landmarks": None if landmarks is None else len(landmarks),
+        "corrected": side.corrected_names,
     }
 
 

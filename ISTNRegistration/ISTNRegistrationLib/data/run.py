@@ -25,6 +25,7 @@ from ..core.request import Request, Side
 from ..core.stages import OnProgress, Stage
 from ..core.volume import Volume
 from ..core.warp import masked, warp_volume
+from .corrections import corrected_maps, corrected_note
 from .initial import resolve_initial
 from .quality import measure_stage
 from .report import registration_report
@@ -108,16 +109,16 @@ class Runner:
         request.check()
         checkpoint = self.load(request.checkpoint)
         checkpoint.check_transform(request.options.transform)
+        constraints = _constraints(request, checkpoint)
         fixed, moving = self._fixed_image(request, checkpoint, on_progress), _shown(request.moving)
         options = _resolved(request, fixed, moving)
-        constraints = Constraints(request.landmarks)
 
         def register(how: RegisterOptions) -> RegistrationResult:
             return register_pair(fixed, moving, checkpoint, how, on_progress, constraints)
 
         result, tried = better_start(register(options), fixed, moving, checkpoint, register)
         found = (*_warnings(request, checkpoint), *result.doubts)
-        notes = (*_notes(result), *result.looked, *tried)
+        notes = (*_notes(result), *result.looked, *tried, *_corrected(constraints, checkpoint))
         return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began)
 
     def load(self, checkpoint: Checkpoint | str | Path) -> Checkpoint:
@@ -153,6 +154,19 @@ def run(request: Request, on_progress: OnProgress | None = None) -> Outcome:
 def _shown(side: Side) -> Volume:
     """What the networks are shown."""
     return side.image if side.mask is None else masked(side.image, side.mask)
+
+
+def _constraints(request: Request, checkpoint: Checkpoint) -> Constraints:
+    """What the user knows, in the words of the core."""
+    sides = (request.fixed, "fixed"), (request.moving, "moving")
+    return Constraints(request.landmarks, *(corrected_maps(*side, checkpoint) for side in sides))
+
+
+def _corrected(constraints: Constraints, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """A note for each map that was replaced."""
+    sides = (("fixed", constraints.fixed_maps), ("moving", constraints.moving_maps))
+    names = [channel.name for channel in checkpoint.config.channels]
+    return tuple(corrected_note(names[number], role) for role, maps in sides for number in sorted(maps))
 
 
 def _resolved(request: Request, fixed: Volume | FixedImage, moving: Volume) -> RegisterOptions:

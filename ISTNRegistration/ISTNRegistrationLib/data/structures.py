@@ -63,7 +63,9 @@ def _channel(structures: Structures, channel: Channel, grid: Grid) -> torch.Tens
     elif channel.kind == "centroid":
         array = soi.gaussians(centroids(structures.labels, channel.labels), grid, soi.width_mm(channel))
     else:
-        return _resampled(_label_map(structures.labels, channel), grid)
+        labels = structures.labels
+        mask = Volume(np.isin(labels.array, channel.labels), labels.grid, labels.name)
+        return _resampled(label_image(mask, channel), grid)
     return torch.from_numpy(array)[None, None]
 
 
@@ -81,15 +83,18 @@ def centroids(labels: Volume, values: tuple[int, ...]) -> np.ndarray:
     return labels.grid.index_to_physical(np.reshape(found, (-1, labels.grid.ndim)))
 
 
-def _label_map(labels: Volume, channel: Channel) -> Volume:
-    """Binary, or the truncated signed distance to the voxels' border, on the label map's own grid."""
-    mask = np.isin(labels.array, channel.labels)
+def label_image(mask: Volume, channel: Channel) -> Volume:
+    """The channel of a mask (above 0), drawn on the mask's own grid: as ``draw`` does before it resamples.
+
+    Binary, or the truncated signed distance to the voxels' border.
+    """
+    inside = mask.array > 0
     if channel.kind == "binary":
-        return Volume(mask.astype(np.float32), labels.grid, labels.name)
-    image = to_sitk(Volume(mask.astype(np.uint8), labels.grid, labels.name))
+        return Volume(inside.astype(np.float32), mask.grid, mask.name)
+    image = to_sitk(Volume(inside.astype(np.uint8), mask.grid, mask.name))
     both = [sitk.GetArrayFromImage(sitk.DanielssonDistanceMap(i, True, False, True)) for i in (image, 1 - image)]
-    signed = np.where(mask, -both[1] + 0.5 * min(labels.grid.spacing), both[0] - 0.5 * min(labels.grid.spacing))
-    return Volume(soi.distance_to_map(signed, soi.width_mm(channel)), labels.grid, labels.name)
+    signed = np.where(inside, -both[1] + 0.5 * min(mask.grid.spacing), both[0] - 0.5 * min(mask.grid.spacing))
+    return Volume(soi.distance_to_map(signed, soi.width_mm(channel)), mask.grid, mask.name)
 
 
 def _resampled(volume: Volume, grid: Grid) -> torch.Tensor:
