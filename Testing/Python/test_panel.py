@@ -91,6 +91,7 @@ OUTPUTS = {
     "makeHeatmapsCheckBox": ("heatmaps", False),
     "makeChannelsCheckBox": ("channels", True),
     "makeMeasuresCheckBox": ("measures", True),
+    "makeUncertaintyCheckBox": ("uncertainty", True),
     "makeInverseCheckBox": ("inverse", True),
     "makePartsCheckBox": ("parts", True),
     "makeGridCheckBox": ("grid", True),

@@ -16,9 +16,9 @@ from ..bridge.scene import checkPresent
 from ..bridge.views import showVolumes, viewsOfPair
 from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.files import write_text
-from ..core.quality import HEADINGS, cells, table_csv
+from ..core.quality import HEADINGS, cells, structure_cells, table_csv
 from .comparison import Comparison
-from .verdict import lamp, lightWord, measureTexts, stageName, verdictText
+from .verdict import lamp, lightWord, measureTexts, stageName, structureTexts, verdictText
 
 FRAME = 4  # pixels around the table
 
@@ -131,8 +131,9 @@ class JudgeTab:
     def _fillTable(self, quality) -> None:
         """A column for each stage and a row for each measure that is known, so that it fits a narrow panel."""
         table = self.ui.qualityTable
-        columns = [dict(zip(HEADINGS, cells(stage), strict=True)) for stage in quality]
-        texts = {key: text for key, text in measureTexts().items() if any(c[key] != "–" for c in columns)}
+        columns = [dict(zip(HEADINGS, cells(stage), strict=True)) | structure_cells(stage) for stage in quality]
+        wanted = measureTexts() | structureTexts(quality[-1])
+        texts = {key: text for key, text in wanted.items() if any(c[key] != "–" for c in columns)}
         table.setColumnCount(len(quality))
         table.setRowCount(len(texts))
         for row, (key, (heading, explanation)) in enumerate(texts.items()):

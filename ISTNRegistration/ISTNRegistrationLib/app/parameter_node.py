@@ -43,6 +43,7 @@ class ISTNRegistrationParameterNode:
     makeHeatmaps: bool = True
     makeChannels: bool = False
     makeMeasures: bool = False
+    makeUncertainty: bool = False
     makeInverse: bool = False
     makeParts: bool = False
     makeGrid: bool = False

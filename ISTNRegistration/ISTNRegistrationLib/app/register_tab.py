@@ -155,6 +155,7 @@ class RegisterTab:
             heatmaps=p.makeHeatmaps,
             channels=p.makeChannels,
             measures=p.makeMeasures,
+            uncertainty=p.makeUncertainty,
             parts=p.makeParts,
             inverse=p.makeInverse,
             grid=p.makeGrid,

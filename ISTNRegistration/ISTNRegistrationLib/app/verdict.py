@@ -87,6 +87,10 @@ def measureTexts() -> dict[str, tuple[str, str]]:
             _("Expected Dice"),
             _("What the overlap is likely to be, learned from people with labels. 1 is best"),
         ),
+        "uncertainty_mm": (
+            _("± (mm)"),
+            _("How far apart the structures' surfaces lie on average at the expected Dice. 0 is best"),
+        ),
         "dice": (_("Dice"), _("Overlap of the reference structures, mean over the structures. 1 is best")),
         "asd_mm": (_("ASD (mm)"), _("Mean distance of the reference structures' surfaces. 0 is best")),
         "hd95_mm": (_("HD95 (mm)"), _("95 % of the reference structures' surfaces are closer than this. 0 is best")),
@@ -95,6 +99,13 @@ def measureTexts() -> dict[str, tuple[str, str]]:
         "displacement_mm": (_("Moved (mm)"), _("The longest way that the transform moves a point")),
         "seconds": (_("Time (s)"), _("Computing time of the stage")),
     }
+
+
+def structureTexts(row) -> dict[str, tuple[str, str]]:
+    """Heading and explanation of each structure's mm, by their names in ``structure_cells``, of a StageQuality."""
+    text = _("mm between the surfaces of {name} on average, at the Dice to be expected. 0 is best")
+    structures = row.expectation.structures if row.expectation else ()
+    return {f"± {one.name}": (f"± {one.name}", text.format(name=one.name)) for one in structures}
 
 
 def reasonText(reason: str) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WINDOW = (0.0, 1.0)  # maps are trained towards 0 and 1
 TRANSPARENT_BELOW = 0.15
+UNCERTAIN_MM = 2.0  # hot
 CUT = 0.5  # where a map counts as structure
 OPAQUE_ABOVE = 1e9
 TABLE_NAME = "ISTN heat"
@@ -51,13 +52,20 @@ def differenceNode(scene: slicer.vtkMRMLScene, result: RegistrationResult) -> sl
     return heatmapNode(scene, Volume(difference, result.fixed_map.grid, "difference"), "|M' warped - F'|")
 
 
-def heatmapNode(scene: slicer.vtkMRMLScene, volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
-    """Scalar volume node of one map, colored from WINDOW's low to its high end, transparent below the threshold."""
+def uncertaintyNode(scene: slicer.vtkMRMLScene, volume: Volume, name: str) -> slicer.vtkMRMLScalarVolumeNode:
+    """Expected distance of the structures' surfaces, mm, as heat from 0 to UNCERTAIN_MM or the largest value."""
+    return heatmapNode(scene, volume, f"{name} uncertainty mm", (0.0, max(UNCERTAIN_MM, float(volume.array.max()))))
+
+
+def heatmapNode(
+    scene: slicer.vtkMRMLScene, volume: Volume, name: str, window: tuple[float, float] = WINDOW
+) -> slicer.vtkMRMLScalarVolumeNode:
+    """Scalar volume node of one map, colored from the window's low to its high end, transparent below the threshold."""
     node = nodeFromVolume(scene, volume, name)
     display = node.GetDisplayNode()
     display.SetAndObserveColorNodeID(heatColorNode(scene).GetID())
     display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(*WINDOW)
+    display.SetWindowLevelMinMax(*window)
     display.SetThreshold(TRANSPARENT_BELOW, OPAQUE_ABOVE)
     display.ApplyThresholdOn()
     return node

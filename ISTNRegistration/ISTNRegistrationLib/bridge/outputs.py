@@ -10,7 +10,7 @@ import slicer
 
 from ..core.errors import InputError
 from ..core.volume import Volume
-from .heatmaps import differenceNode, heatmapNodes
+from .heatmaps import differenceNode, heatmapNodes, uncertaintyNode
 from .parents import applyTransform, checkAbove, placedFromParent
 from .provenance import setProvenance
 from .reuse import earlierNodes, putInFolder, reused
@@ -42,6 +42,7 @@ class OutputOptions:
         heatmaps: F', M', warped M' and the difference of F' and warped M', one node each.
         channels: in addition one heatmap node per structure.
         measures: length of the displacement (mm) and Jacobian determinant, on the networks' grid.
+        uncertainty: expected distance of the structures' surfaces in mm; none where the checkpoint cannot tell.
         parts: the linear and the residual (B-spline) part as nodes of their own.
         inverse: the inverse transform, with its measured error in its attributes.
         grid: the transform as a dense displacement grid, not in its exact and compact form.
@@ -53,6 +54,7 @@ class OutputOptions:
     heatmaps: bool = True
     channels: bool = False
     measures: bool = False
+    uncertainty: bool = False
     parts: bool = False
     inverse: bool = False
     grid: bool = False
@@ -168,6 +170,7 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
         nodes.heatmaps["difference"] = differenceNode(scene, result)
     if outputs.measures:
         nodes.measures = _measureNodes(scene, result, name)
+    nodes.measures |= _uncertainty(scene, outcome, name) if outputs.uncertainty else {}
     return nodes
 
 
@@ -192,6 +195,12 @@ def _warpedNode(scene, warped: Volume, movingNode, fixedNode):
     if movingNode.GetDisplayNode() is not None:
         node.GetDisplayNode().CopyContent(movingNode.GetDisplayNode())
     return node
+
+
+def _uncertainty(scene, outcome, name: str) -> dict:
+    """Its node; none where the checkpoint cannot tell."""
+    volume = outcome.uncertainty
+    return {} if volume is None else {"uncertainty": uncertaintyNode(scene, volume, name)}
 
 
 def _measureNodes(scene, result, name: str) -> dict:

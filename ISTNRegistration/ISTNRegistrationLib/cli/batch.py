@@ -3,9 +3,9 @@
 The list is a CSV with the columns fixed and moving and, if wanted, for both sides a mask, labels and landmarks
 (fixed_mask, moving_labels, ...), an initial alignment (initial) and the name of the result's folder (id); files are
 relative to the CSV. OUTPUT/batch.csv has a line per pair (state, light, agreement, Dice, folded voxels, seconds,
-message); the folder of a pair holds transform.h5, warped.nii.gz, report.json and, with --heatmaps, the three maps. A
-pair is known by the contents of its files, the options and the checkpoint: a second run does what is missing or has
-changed.
+message); the folder of a pair holds transform.h5, warped.nii.gz, report.json and, with --heatmaps, the three maps and
+(where the checkpoint can tell) uncertainty.nii.gz, mm. A pair is known by the contents of its files, the options and
+the checkpoint: a second run does what is missing or has changed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def add_parser(commands) -> None:
     )
     parser.add_argument("--pairs", required=True, type=Path, metavar="P.csv", help="pair list")
     add_method_arguments(parser)
-    parser.add_argument("--heatmaps", action="store_true", help="write the maps, too")
+    parser.add_argument("--heatmaps", action="store_true", help="write the maps and the uncertainty, too")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
     add_machine_arguments(parser, jobs=True)
     add_talk_arguments(parser)

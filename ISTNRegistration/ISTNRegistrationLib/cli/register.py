@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.errors import InputError
 from ..core.grid import Grid
-from ..core.quality import table_text
+from ..core.quality import expected_text, table_text
 from ..core.register import RegistrationResult
 from ..core.transform import SpatialTransform
 from ..core.volume import Volume
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> None:
     options, checkpoint = register_options(args), load_checkpoint(args.checkpoint)
     if args.output_heatmaps:
         checkpoint.check_maps("Leave out --output-heatmaps")
+    if args.output_uncertainty:
+        checkpoint.check_expects("Leave out --output-uncertainty")
     check_distinct(output_files(args, checkpoint), input_files(args))
     checkpoint.check_transform(options.transform)
     files = PairFiles(**{key: str(getattr(args, key) or "") for key in INPUTS})
@@ -51,8 +54,10 @@ def run(args: argparse.Namespace) -> None:
 
 
 def say(outcome: Outcome, talk: Talk) -> None:
-    """The table of the stages on stdout; warnings and the verdict on stderr."""
+    """The tables of the stages and of what is expected on stdout; warnings and the verdict on stderr."""
     talk.result(table_text(outcome.quality))
+    if outcome.kept.expectation:
+        talk.result(expected_text(outcome.kept.expectation))
     for stage in outcome.result.stages:
         talk.detail(f"{stage.name}: {len(stage.losses)} iterations, loss {stage.loss:.3e}")
     for warning in outcome.warnings:
@@ -66,9 +71,10 @@ def check_outputs(args: argparse.Namespace) -> None:
     identity = SpatialTransform(np.eye(4))
     check_writable(args.output_transform, "Output transform", lambda path: write_transform(path, identity))
     check_exchange(args)
-    if args.output_volume:
-        probe = Volume(np.zeros((4, 4, 4), np.float32), Grid.centered((0.0,) * 3, (4,) * 3, (1.0,) * 3))
-        check_writable(args.output_volume, "Output volume", lambda path: write_image(path, probe))
+    probe = Volume(np.zeros((4, 4, 4), np.float32), Grid.centered((0.0,) * 3, (4,) * 3, (1.0,) * 3))
+    for path, who in ((args.output_volume, "Output volume"), (args.output_uncertainty, "Output uncertainty")):
+        if path:
+            check_writable(path, who, lambda path: write_image(path, probe))
     if args.json:
         check_writable(args.json, "Report", lambda path: write_report(path, {}))
     if args.report:
@@ -87,7 +93,8 @@ def check_folder(folder: Path, who: str) -> None:
 
 def output_files(args: argparse.Namespace, checkpoint: Checkpoint) -> dict[str, Path]:
     """Every file (and the heatmaps' folder) that will be written, by what it is."""
-    options = ("output_transform", *OUTPUTS, "output_volume", "output_heatmaps", "json", "report", "pictures")
+    options = ("output_transform", *OUTPUTS, "output_volume", "output_uncertainty", "output_heatmaps", "json")
+    options += ("report", "pictures")
     files = {_flag(key): getattr(args, key) for key in options if getattr(args, key)}
     if args.output_heatmaps:
         names = heatmap_names([c.name for c in checkpoint.config.channels])
@@ -115,18 +122,26 @@ def write_outputs(args: argparse.Namespace, outcome: Outcome, files: dict, talk:
         grids = outcome.request.fixed.image.grid, outcome.request.moving.image.grid
         for line in write_exchange(args, temporary, transform, grids):
             talk.result(line)
-        if args.output_volume:
-            write_image(temporary(args.output_volume), outcome.warped())
-        if args.output_heatmaps:
-            channels = [channel.name for channel in outcome.checkpoint.config.channels]
-            for name, volume in heatmaps(outcome.result, channels).items():
-                write_image(temporary(args.output_heatmaps / f"{name}.nii.gz"), volume)
+        for path, volume in volumes(args, outcome):
+            write_image(temporary(path), volume)
         if args.report:
             write_page(temporary(args.report), outcome, outcome.report() | {"files": files})
         if args.pictures:
             write_pictures(args.pictures, outcome, temporary)
         if args.json:
             write_report(temporary(args.json), outcome.report() | {"files": files})
+
+
+def volumes(args: argparse.Namespace, outcome: Outcome) -> Iterator[tuple[Path, Volume]]:
+    """The volumes that were asked for, each with its path."""
+    if args.output_volume:
+        yield args.output_volume, outcome.warped()
+    if args.output_uncertainty:
+        yield args.output_uncertainty, outcome.uncertainty
+    if args.output_heatmaps:
+        channels = [channel.name for channel in outcome.checkpoint.config.channels]
+        for name, volume in heatmaps(outcome.result, channels).items():
+            yield args.output_heatmaps / f"{name}.nii.gz", volume
 
 
 def heatmaps(result: RegistrationResult, channels: list[str]) -> dict[str, Volume]:

@@ -38,6 +38,8 @@ def add_parser(commands) -> None:
     parser.add_argument("--output-transform", required=True, type=Path, metavar="T.h5", help="fixed to moving, ITK")
     add_exchange_arguments(parser)
     parser.add_argument("--output-volume", type=Path, metavar="W.nii.gz", help="moving image on the fixed one's grid")
+    uncertainty = "expected distance of the structures' surfaces in mm, in fixed space"
+    parser.add_argument("--output-uncertainty", type=Path, metavar="U.nii.gz", help=uncertainty)
     parser.add_argument("--output-heatmaps", type=Path, metavar="DIR", help=f"folder for {', '.join(MAPS)}")
     parser.add_argument("--report", type=Path, metavar="R.html", help="page: pictures, numbers, verdict and license")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder for PNG files: axial, coronal, sagittal")

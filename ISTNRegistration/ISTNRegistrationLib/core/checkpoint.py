@@ -16,6 +16,7 @@ from .container import REPAIR, packed, tensor, values_of, weights_of
 from .errors import InputError
 from .files import write_bytes
 from .istn import ISTN
+from .trust import model_from
 
 LARGEST_WEIGHT = 1e4  # trained ones are below 10
 
@@ -43,6 +44,12 @@ class Checkpoint:
         if not self.config.uses_itn:
             who, got = f"Checkpoint '{self.name}'", self.config.method
             raise InputError(who, "it makes no structure maps", "istn-e or istn-i", got, todo)
+
+    def check_expects(self, todo: str) -> None:
+        """Raise InputError for a model that cannot tell what Dice, or how many mm, to expect (docs/trust.md)."""
+        if not self.config.uses_itn or model_from(self.card) is None:
+            who, got = f"Checkpoint '{self.name}'", "none"
+            raise InputError(who, "it cannot tell what to expect", "a model of trust in its card", got, todo)
 
 
 def save_checkpoint(path: str | Path, model: ISTN, card: dict) -> None:

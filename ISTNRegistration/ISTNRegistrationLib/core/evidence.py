@@ -15,6 +15,7 @@ from .placement import Placement
 from .soi import soft_dice
 from .transform import SpatialTransform
 from .trust import DOUBT, FEATURES, LOOKS, Expectation, TrustModel, model_from, people_from, strangeness
+from .uncertainty import thickness_mm
 
 SMALLEST = {"volume": 0.05, "extent": 0.03, "place": 1.5, "distances": 1.0, "brightness": 0.03, "contrast": 0.02}
 _SHOWN = 0.1  # of a map: less is noise
@@ -90,7 +91,11 @@ class Witness:
 
     def expect(self, evidence: np.ndarray) -> Expectation | None:
         """The Dice to expect; None without a model."""
-        return self.model.expect(evidence, self.names) if self.model else None
+        return self.model.expect(evidence, self.names).with_thickness(self._thickness) if self.model else None
+
+    @functools.cached_property
+    def _thickness(self) -> np.ndarray:
+        return thickness_mm(self.maps[1][0].float().cpu().numpy(), self.placement.grid)
 
     def _moved(self, places: np.ndarray, transform: SpatialTransform) -> np.ndarray:
         """mm (C,) between where a structure of the fixed image comes to lie and where the initial alignment has it."""

@@ -10,7 +10,7 @@ import io
 import math
 from dataclasses import dataclass
 
-from .trust import Expectation
+from .trust import Expectation, Expected
 
 LOW_AGREEMENT, FAIR_AGREEMENT = 0.5, 0.75  # predicted Dice of M' under the transform and F'
 LOW_DICE, FAIR_DICE = 0.5, 0.7
@@ -22,6 +22,7 @@ HEADINGS = {
     "stage": "Stage",
     "agreement": "Agreement (predicted)",
     "expected": "Expected Dice",
+    "uncertainty_mm": "± mm",
     "dice": "Dice",
     "asd_mm": "ASD mm",
     "hd95_mm": "HD95 mm",
@@ -30,8 +31,9 @@ HEADINGS = {
     "displacement_mm": "Displacement mm",
     "seconds": "Seconds",
 }
+EXPECTED_HEADINGS = ("Structure", "Expected Dice", "nine in ten", "± mm", "nine in ten")
 DECIMALS = {"agreement": 3, "expected": 2, "dice": 3, "asd_mm": 2, "hd95_mm": 2, "tre_mm": 2, "displacement_mm": 1}
-DECIMALS |= {"seconds": 2}
+DECIMALS |= {"seconds": 2, "uncertainty_mm": 2}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ class StageQuality:
     def expected(self) -> float:
         """Expected Dice, mean over the structures; NaN where the checkpoint cannot tell."""
         return self.expectation.overall.dice if self.expectation else math.nan
+
+    @property
+    def uncertainty_mm(self) -> float:
+        """How far the structures' surfaces are expected to lie apart on average; NaN where it is not known."""
+        return self.expectation.overall.mm if self.expectation else math.nan
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,12 @@ def cells(row: StageQuality) -> list[str]:
     return [_text(key, getattr(row, key)) for key in HEADINGS]
 
 
+def structure_cells(row: StageQuality) -> dict[str, str]:
+    """± mm of each structure as text, by "± name"; a dash where it is not known."""
+    structures = row.expectation.structures if row.expectation else ()
+    return {f"± {expected.name}": _text("uncertainty_mm", expected.mm) for expected in structures}
+
+
 def _text(key: str, value) -> str:
     if not isinstance(value, float):
         return str(value)
@@ -158,7 +171,30 @@ def table_text(quality: tuple[StageQuality, ...]) -> str:
     """The table as people read it in a terminal, without columns in which nothing was measured."""
     rows = [list(HEADINGS.values()), *(cells(row) for row in quality)]
     shown = [column for column in zip(*rows, strict=True) if set(column[1:]) != {"–"}]
-    padded = [_aligned(column, str.rjust if number else str.ljust) for number, column in enumerate(shown)]
+    return _in_columns(shown)
+
+
+def expected_rows(expectation: Expectation) -> list[list[str]]:
+    """A row for the mean and for each structure, in the order of EXPECTED_HEADINGS; a dash where no mm are known."""
+    told = (expectation.overall, *expectation.structures)
+    return [[e.name or "Mean", f"{e.dice:.2f}", f"{e.low:.2f} to {e.high:.2f}", *_mm(e)] for e in told]
+
+
+def _mm(expected: Expected) -> tuple[str, str]:
+    if math.isnan(expected.mm):
+        return "–", "–"
+    low, high = expected.interval_mm
+    return f"{expected.mm:.2f}", f"{low:.2f} to {high:.2f}"
+
+
+def expected_text(expectation: Expectation) -> str:
+    """The expected Dice and mm of each structure as people read them in a terminal."""
+    return _in_columns(list(zip(EXPECTED_HEADINGS, *expected_rows(expectation), strict=True)))
+
+
+def _in_columns(columns: list[tuple[str, ...]]) -> str:
+    """Lines of aligned cells, the first column to the left."""
+    padded = [_aligned(column, str.rjust if number else str.ljust) for number, column in enumerate(columns)]
     return "\n".join("  ".join(line) for line in zip(*padded, strict=True))
 
 
@@ -171,8 +207,13 @@ def table_csv(quality: tuple[StageQuality, ...]) -> str:
     """The table as CSV; empty where nothing could be measured."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*HEADINGS, "kept"])
+    known = all(row.expectation for row in quality)
+    names = [expected.name for expected in quality[0].expectation.structures] if quality and known else []
+    each = [f"{what} {name}" for name in names for what in ("expected", "uncertainty_mm")]
+    writer.writerow([*HEADINGS, "kept", *each])
     for row in quality:
-        values = [getattr(row, key) for key in HEADINGS]
-        writer.writerow(["" if v != v else v for v in values] + [int(row.kept)])
+        values = [*(getattr(row, key) for key in HEADINGS), int(row.kept)]
+        for expected in row.expectation.structures if names else ():
+            values += [expected.dice, expected.mm]
+        writer.writerow(["" if v != v else v for v in values])
     return text.getvalue()

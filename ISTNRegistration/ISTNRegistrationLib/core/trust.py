@@ -9,11 +9,13 @@ in the checkpoint's card, under ``trust``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .errors import InputError
+from .metrics import finite_mean
 
 LOOKS = ("volume", "extent", "place", "distances", "brightness", "contrast")  # of one image's map, against people's
 FEATURES = (
@@ -38,12 +40,27 @@ DOUBT = 5.0  # standard deviations that make a doubt of 1
 
 @dataclass(frozen=True)
 class Expected:
-    """A Dice and the interval that holds nine in ten; ``name`` is the structure's, or empty for the mean of all."""
+    """A Dice and the interval that holds nine in ten.
+
+    ``name`` is the structure's, or empty for the mean of all. ``thickness_mm``: what a Dice of 0 stands for
+    (``uncertainty.thickness_mm``; of the mean, their mean); NaN where it is not known.
+    """
 
     name: str
     dice: float
     low: float
     high: float
+    thickness_mm: float = math.nan
+
+    @property
+    def mm(self) -> float:
+        """How far the surfaces lie apart on average at this Dice (core/uncertainty.py)."""
+        return self.thickness_mm * (1 - self.dice)
+
+    @property
+    def interval_mm(self) -> tuple[float, float]:
+        """The same at the ends of the interval, the smaller one first."""
+        return self.thickness_mm * (1 - self.high), self.thickness_mm * (1 - self.low)
 
     def __str__(self) -> str:
         return f"{self.dice:.2f} ({self.low:.2f} to {self.high:.2f})"
@@ -60,6 +77,12 @@ class Expectation:
     def worst(self) -> Expected:
         """The structure of the smallest expected Dice."""
         return min(self.structures, key=lambda expected: expected.dice)
+
+    def with_thickness(self, thickness_mm: np.ndarray) -> Expectation:
+        """The same, with the thickness (C,) of each structure."""
+        each = zip(self.structures, thickness_mm.tolist(), strict=True)
+        overall = replace(self.overall, thickness_mm=finite_mean(thickness_mm))
+        return Expectation(overall, tuple(replace(structure, thickness_mm=mm) for structure, mm in each))
 
 
 @dataclass(frozen=True, eq=False)

@@ -46,6 +46,7 @@ class Row:
     expected: float | str = ""
     expected_low: float | str = ""
     expected_high: float | str = ""
+    uncertainty_mm: float | str = ""
     dice: float | str = ""
     asd_mm: float | str = ""
     tre_mm: float | str = ""
@@ -54,6 +55,7 @@ class Row:
     message: str = ""
     reason: str = ""
     dice_by_label: str = ""
+    uncertainty_by_structure: str = ""
     date: str = ""
     fixed_path: str = ""
     moving_path: str = ""
@@ -187,13 +189,15 @@ def failed(row: Row, error: Exception) -> Row:
 
 
 def write_outcome(outcome: Outcome, folder: Path, heatmaps: bool, files: dict) -> None:
-    """transform.h5, warped.nii.gz, report.json and, if asked for, the three maps: all of them or none."""
+    """transform.h5, warped.nii.gz, report.json and, if asked for, the maps and the uncertainty: all or none."""
     with all_or_nothing() as temporary:
         write_transform(temporary(folder / "transform.h5"), outcome.result.transform)
         write_image(temporary(folder / "warped.nii.gz"), outcome.warped())
         write_report(temporary(folder / "report.json"), outcome.report() | {"files": files})
         for name in MAPS if heatmaps else ():
             write_image(temporary(folder / f"{name}.nii.gz"), getattr(outcome.result, name).strongest)
+        if heatmaps and outcome.uncertainty is not None:
+            write_image(temporary(folder / "uncertainty.nii.gz"), outcome.uncertainty)
 
 
 def numbers_of(outcome: Outcome) -> dict:
@@ -220,12 +224,14 @@ def paths_of(files: dict) -> dict[str, str]:
 
 
 def expected_numbers(kept: StageQuality) -> dict:
-    """Expected Dice and its interval; nothing where the checkpoint cannot tell."""
+    """Expected Dice with its interval, and mm; nothing where the checkpoint cannot tell."""
     if kept.expectation is None:
         return {}
     overall = kept.expectation.overall
     interval = {"expected_low": overall.low, "expected_high": overall.high}
-    return {key: number(value) for key, value in ({"expected": overall.dice} | interval).items()}
+    numbers = {"expected": overall.dice, **interval, "uncertainty_mm": overall.mm}
+    each = ";".join(f"{expected.name}={number(expected.mm)}" for expected in kept.expectation.structures)
+    return {key: number(value) for key, value in numbers.items()} | {"uncertainty_by_structure": each}
 
 
 def number(value: float) -> float | str:

@@ -144,6 +144,7 @@ def _rows(pair: PairFiles, stage: str, quality: StageQuality, seconds: float, li
     scores.append({"label": MEAN, **{key: getattr(quality, key) for key in SCORES}})
     whole = {"fixed": pair.fixed, "moving": pair.moving, "stage": stage, "light": light, "folded": quality.folded}
     whole |= {"agreement": number(quality.agreement), "expected": number(quality.expected)}
+    whole["uncertainty_mm"] = number(quality.uncertainty_mm)
     whole["seconds"] = round(seconds, 3)
     return [whole | {"label": score["label"], **{key: number(score[key]) for key in SCORES}} for score in scores]
 

@@ -11,7 +11,7 @@ from ..core.colors import FIXED_COLOR, LIGHTS, MOVING_COLOR
 from ..core.files import write_text
 from ..core.license import UNSETTLED, plain_words
 from ..core.metrics import dice
-from ..core.quality import HEADINGS, cells
+from ..core.quality import EXPECTED_HEADINGS, HEADINGS, cells, expected_rows
 from .html_parts import document, image_tag
 from .report import now
 from .sections import AXES, CUT, sections
@@ -21,6 +21,7 @@ EXPLANATION = (
     "Agreement is predicted by the networks from their own maps; Dice, surface distances (ASD, HD95) and landmark "
     "error (TRE) are measured where structures or landmarks of both images were given. Bold: the stage that was kept."
 )
+MEANING = "± mm: how far apart the two surfaces lie, on average, at such a Dice; nine in ten lie within the interval."
 STYLE = """body{font:14px sans-serif;max-width:1100px;margin:24px auto;color:#222}
 table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:4px 8px;text-align:right}
 td:first-child,th:first-child{text-align:left}.kept{font-weight:bold}.pictures td{border:0;padding:2px;
@@ -85,12 +86,11 @@ def _structures(outcome) -> str:
 
 
 def _expected(expectation) -> str:
-    """Expected Dice of each structure with its interval; nothing where the checkpoint cannot tell."""
+    """Expected Dice and mm of each structure, with intervals; nothing where the checkpoint cannot tell."""
     if expectation is None:
         return ""
-    told = (expectation.overall, *expectation.structures)
-    rows = [[html.escape(e.name or "Mean"), f"{e.dice:.2f}", f"{e.low:.2f} to {e.high:.2f}"] for e in told]
-    return "<h2>Expected Dice</h2>" + _table(("Structure", "Expected", "Nine in ten lie within"), rows)
+    rows = [[html.escape(name), *numbers] for name, *numbers in expected_rows(expectation)]
+    return f"<h2>Expected Dice</h2>{_table(EXPECTED_HEADINGS, rows)}<p>{MEANING}</p>"
 
 
 def _stages(quality) -> str:

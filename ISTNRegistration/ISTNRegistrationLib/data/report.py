@@ -15,6 +15,7 @@ import torch
 
 from ..core.files import write_text
 from ..core.quality import HEADINGS, StageQuality
+from ..core.trust import Expected
 
 
 def registration_report(outcome) -> dict:
@@ -100,11 +101,18 @@ def _stage(stage, quality: StageQuality) -> dict:
 
 
 def _expectation(expectation) -> dict | None:
-    """Expected Dice and its interval of the mean and of each structure; None where the checkpoint cannot tell."""
+    """Expected Dice, mm and their intervals, the mean's and each structure's; None where the checkpoint cannot tell."""
     if expectation is None:
         return None
     told = ("mean", expectation.overall), *((expected.name, expected) for expected in expectation.structures)
-    return {name: {key: _number(getattr(e, key)) for key in ("dice", "low", "high")} for name, e in told}
+    return {name: _expected(expected) for name, expected in told}
+
+
+def _expected(expected: Expected) -> dict:
+    low_mm, high_mm = expected.interval_mm
+    mm = {"mm": expected.mm, "low_mm": low_mm, "high_mm": high_mm}
+    dice = {key: getattr(expected, key) for key in ("dice", "low", "high")}
+    return {key: _number(value) for key, value in (dice | mm).items()}
 
 
 def _number(value):

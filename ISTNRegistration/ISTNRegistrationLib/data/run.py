@@ -23,6 +23,7 @@ from ..core.quality import StageQuality, Verdict, verdict
 from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
 from ..core.request import Request, Side
 from ..core.stages import OnProgress, Stage
+from ..core.uncertainty import uncertainty_volume
 from ..core.volume import Volume
 from ..core.warp import masked, warp_volume
 from .corrections import corrected_maps, corrected_note
@@ -81,6 +82,12 @@ class Outcome:
         moving = self.request.moving.image
         fill = float(moving.array.min())
         return warp_volume(moving, self.result.transform, self.request.fixed.image.grid, order=order, fill=fill)
+
+    @property
+    def uncertainty(self) -> Volume | None:
+        """Expected distance of the structures' surfaces, mm, in fixed space; None where the checkpoint cannot tell."""
+        expectation = self.kept.expectation
+        return uncertainty_volume(self.result.fixed_map, expectation) if expectation else None
 
     def report(self) -> dict:
         """All that is needed to understand and repeat the registration, as JSON can hold it."""

@@ -1,6 +1,7 @@
 """The tab Judge after a real registration: table, light, exports, copies of other nodes."""
 
 import csv
+import dataclasses
 
 import pytest
 
@@ -8,6 +9,7 @@ pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in pla
 import slicer  # noqa: E402
 from harness import panel  # noqa: E402, F401  makes qt
 from ISTNRegistrationLib.app.verdict import lightWord  # noqa: E402
+from ISTNRegistrationLib.core.trust import Expectation, Expected  # noqa: E402
 
 import qt  # noqa: E402  isort: skip  made by the harness
 
@@ -29,6 +31,18 @@ def test_only_what_was_measured_has_a_row_and_every_number_says_what_it_is(judge
     tips = {table.item(row, column).toolTip() for row in range(4) for column in range(table.columnCount)}
     assert len(tips) == 4 * table.columnCount and all(tips)
     assert all("best" in table.verticalHeaderItem(k).toolTip() for k in range(2))
+
+
+def test_the_table_ends_with_the_mm_of_each_structure_where_they_are_known(judged):
+    table, tab = judged.ui.qualityTable, judged.judgeTab
+    each = (Expected("amygdala", 0.7, 0.6, 0.8, 2.0), Expected("caudate", 0.9, 0.8, 1.0))
+    told = Expectation(Expected("", 0.8, 0.7, 0.9, 4.0), each)
+    tab._fillTable([dataclasses.replace(stage, expectation=told) for stage in tab.nodes.quality])
+    names = [table.verticalHeaderItem(row).text() for row in range(table.rowCount)]
+    assert names[-1] == "± amygdala" and "± caudate" not in names
+    cell = table.item(table.rowCount - 1, 0)
+    assert cell.text() == "0.60" and "between the surfaces of amygdala" in cell.toolTip()
+    assert table.item(names.index("± (mm)"), 1).text() == "0.80"
 
 
 def test_the_tab_register_says_how_good_the_result_is(judged):

@@ -5,16 +5,17 @@ import pytest
 import torch
 from builders import blob_volume
 from ISTNRegistrationLib.core.checkpoint import Checkpoint
-from ISTNRegistrationLib.core.evidence import SMALLEST, Witness, look
+from ISTNRegistrationLib.core.evidence import Witness, look
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.placement import Placement
-from ISTNRegistrationLib.core.register import FixedImage, RegisterOptions
+from ISTNRegistrationLib.core.register import RegisterOptions
 from ISTNRegistrationLib.core.transform import SpatialTransform
-from ISTNRegistrationLib.core.trust import FEATURES, LOOKS, TrustModel, people_of, to_card
+from ISTNRegistrationLib.core.trust import FEATURES, LOOKS
 from ISTNRegistrationLib.data.batch import numbers_of
 from ISTNRegistrationLib.data.page import _expected, write_page
 from ISTNRegistrationLib.data.run import Request, Side, run
 from networks import model
+from taught import taught
 
 GRID = Grid.centered((10.0, -20.0, 30.0), (20, 24, 28), (2.0, 1.5, 1.0))
 CORNERS = ((3, 5, 9), (11, 14, 6))  # of the two structures: first voxel x, y, z
@@ -143,18 +144,6 @@ def test_a_stretch_of_the_initial_alignment_is_not_the_registration_s():
     np.testing.assert_allclose(found["stretch"], 0.0, atol=1e-9)
 
 
-def taught(net, gains):
-    """A checkpoint whose model takes ``gains`` by name of the evidence, per unit of it up to 10."""
-    rises = np.array([[gains.get(name, 0.0) * 10] for name in FEATURES])
-    tables = (np.array([[0.0, 1.0]] * 2), np.full((2, 2), 0.1), np.full((2, 2), 0.05))
-    trust = TrustModel(np.zeros(2), np.array([[0.0, 10.0]] * len(FEATURES)), rises, *tables)
-    fixed = FixedImage.prepare(
-        blob_volume(net.grid, seed=1), Checkpoint(net, net.config, {}, "test", ""), RegisterOptions()
-    )
-    card = {"trust": to_card(trust, people_of([look(fixed.map, fixed.located.values, fixed.grid)], SMALLEST))}
-    return Checkpoint(net, net.config, card, "test", "0" * 64)
-
-
 def test_a_registration_says_what_to_expect_at_every_door_and_keeps_what_it_trusts(tmp_path):
     """A model that only counts how far a structure moved: the refined stage, which agrees best, is given up."""
     net = model(3, method="istn-i", size=(24, 20, 22))
@@ -166,7 +155,9 @@ def test_a_registration_says_what_to_expect_at_every_door_and_keeps_what_it_trus
     assert outcome.result.kept != last.name and outcome.kept.expected > last.expected.overall.dice + 0.01
     assert [e.name for e in first.expected.structures] == ["s0", "s1"]
     told = outcome.report()["stages"]
-    assert told[0]["expected_dice"]["mean"] == {"dice": 1.0, "low": 0.9, "high": 1.0}
+    mean = told[0]["expected_dice"]["mean"]
+    assert [mean[key] for key in ("dice", "low", "high", "mm", "low_mm")] == [1.0, 0.9, 1.0, 0.0, 0.0]
+    assert mean["high_mm"] > 0
     assert set(told[-1]["expected_dice"]) == {"mean", "s0", "s1"}
     assert outcome.verdict.light == "red" and "no structure" in outcome.verdict.reason  # random networks: still said
     table = _expected(outcome.kept.expectation)

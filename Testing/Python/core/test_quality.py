@@ -63,7 +63,7 @@ def test_what_the_run_says_about_itself_makes_the_light_yellow():
 def test_the_csv_holds_what_the_table_shows():
     (row,) = csv.DictReader(io.StringIO(table_csv((GOOD,))))
     assert list(row) == [*HEADINGS, "kept"] and row["dice"] == "" and float(row["agreement"]) == 0.9
-    assert cells(GOOD) == ["affine", "0.900", "–", "–", "–", "–", "–", "0", "3.0", "0.10"]
+    assert cells(GOOD) == ["affine", "0.900", "–", "–", "–", "–", "–", "–", "0", "3.0", "0.10"]
 
 
 def test_the_text_has_a_line_per_stage_and_leaves_out_what_was_not_measured():
