@@ -64,4 +64,5 @@ def test_the_script_runs_and_writes_both_files(tmp_path, capsys):
         "theta",
     }
     assert [row["transform"] for row in report["registration"]["rows"]] == ["affine"] * 2 + ["bspline"] * 2
+    assert report["sequence"]["frames"] == 12 and "frame's own result" in page
     assert all(row["peak_mb"] >= row["registered_mb"] > row["imported_mb"] for row in report["memory"])

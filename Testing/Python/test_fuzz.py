@@ -1,4 +1,4 @@
-"""A few hostile checkpoints and images, seeded; many of them by hand: `python -m fuzz.run` (fuzz/run.py)."""
+"""A few hostile files of every kind, seeded; many of them by hand: `python -m fuzz.run` (fuzz/run.py)."""
 
 import sys
 
@@ -9,7 +9,9 @@ from fuzz.run import fuzz  # noqa: E402
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="processes are ended by signals")
-@pytest.mark.parametrize("what", ["checkpoints", "images"])
-def test_a_hostile_file_is_refused_in_one_line_or_read_as_it_was_written(what):
-    found = fuzz(what, 40, first=1000)
-    assert found["failures"] == [] and sum(found["outcomes"].values()) == 40
+@pytest.mark.parametrize(("what", "count"), [("checkpoints", 20), ("images", 60), ("lists", 60), ("transforms", 60)])
+def test_a_hostile_file_is_refused_in_one_line_or_read_as_it_was_written(what, count):
+    found = fuzz(what, count, first=1000)
+    assert found["failures"] == [] and sum(found["outcomes"].values()) == found["cases"] == count
+    assert any(key.endswith(": refused") for key in found["outcomes"])
+    assert any(key.endswith((": read", ": loaded")) for key in found["outcomes"])

@@ -36,9 +36,15 @@ the stages, making the result. The target is for the default, `theta`.
 ## Peak memory
 
 Resident memory in MB (10⁶ bytes), each in a fresh process; B-spline with refinement, 8 structures, int16 input.
-*warped*: after the moving volume was resampled on the whole fixed grid as well.
+*warped*: after the moving volume was resampled on the whole fixed grid as well. Measured on {memory_on}.
 
 {memory}
+
+## A sequence, frame by frame
+
+{frames} frames of {frame_size}³ voxels in a scene, each registered to the first (`scripts/benchmark/sequence.py`): the
+process grows by {growth_mb:.2f} MB a frame, of which {result_mb:.2f} MB are the frame's own result in the scene;
+it takes {peak_mb:.0f} MB at most.
 """
 
 SHARING = "\n## One fixed image, many moving ones\n"
@@ -69,6 +75,8 @@ def as_markdown(report: dict) -> str:
         difference=_each(compared, "largest_relative_difference", "{:.1e}"),
         registration=_registration(registered["rows"]),
         memory=_memory(report["memory"]),
+        memory_on=report["memory_on"],
+        **_sequence(report["sequence"]),
         **{key: registered[key] for key in ("fixed", "moving", "checkpoint")},
     )
 
@@ -112,6 +120,10 @@ def _registration(rows: list[dict]) -> str:
         target = f"< {row['target']:g}: " + ("met" if row["total"] < row["target"] else "**missed**")
         body.append([row["transform"], row["refine"], *cells, target if row["refine"] == "theta" else ""])
     return table(["transform", "refine", *parts, "target"], body)
+
+
+def _sequence(row: dict) -> dict:
+    return {key: row[key] for key in ("frames", "growth_mb", "result_mb", "peak_mb")} | {"frame_size": row["size"]}
 
 
 def _memory(rows: list[dict]) -> str:

@@ -2,12 +2,14 @@
 
 python scripts/benchmark/speed.py            on an idle machine with 2 cores, some ten minutes
 python scripts/benchmark/speed.py --quick    tiny sizes, to see that it runs; the numbers mean nothing
+python scripts/benchmark/speed.py --memory   only the memory anew; the rest of the page stays as it is
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import statistics
@@ -34,7 +36,7 @@ from ISTNRegistrationLib.data.images import read_image
 from paper.datasets import datasets
 from tqdm import tqdm
 
-from benchmark import memory, report
+from benchmark import memory, report, sequence
 from benchmark.refinement import compare
 
 TRANSFORMS = ("affine", "bspline")
@@ -56,10 +58,11 @@ class Plan:
     repeats: int
     registrations: int
     cases: dict
+    frames: int
 
 
-FULL = Plan((48, 64, 48), iterations=50, repeats=3, registrations=7, cases=CASES)
-QUICK = Plan((36, 36, 36), iterations=2, repeats=1, registrations=1, cases=QUICK_CASES)
+FULL = Plan((48, 64, 48), iterations=50, repeats=3, registrations=7, cases=CASES, frames=300)
+QUICK = Plan((36, 36, 36), iterations=2, repeats=1, registrations=1, cases=QUICK_CASES, frames=12)
 
 
 def main(arguments=None) -> None:
@@ -68,18 +71,27 @@ def main(arguments=None) -> None:
     plan = QUICK if args.quick else FULL
     torch.set_num_threads(args.threads)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(args.threads)
+    if args.memory:
+        remembered = json.loads((ROOT / "docs" / "benchmark.json").read_text(encoding="utf-8"))
+        report.write(args.output or ROOT / "docs", remembered | _memory(plan, args.threads))
+        return
     measured = {
         "quick": args.quick,
         "size": plan.size,
         "machine": machine(args.threads),
         "refinement": {name: compare(name, plan.size, plan.iterations, plan.repeats) for name in TRANSFORMS},
         "registration": registrations(plan),
-        "memory": peaks(plan, args.threads),
+        **_memory(plan, args.threads),
     }
     print(report.as_markdown(measured))
     output = args.output or (None if args.quick else ROOT / "docs")
     if output:
         report.write(output, measured)
+
+
+def _memory(plan: Plan, threads: int) -> dict:
+    cine = sequence.measure(plan.frames, 24 if plan is QUICK else 96, threads)
+    return {"memory": peaks(plan, threads), "sequence": cine, "memory_on": f"{datetime.date.today()}"}
 
 
 def machine(threads: int) -> dict:
@@ -168,6 +180,7 @@ def peaks(plan: Plan, threads: int) -> list[dict]:
 def _arguments(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny sizes; writes nothing unless --output is given")
+    parser.add_argument("--memory", action="store_true", help="only the memory, the rest as it is in docs")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, help="folder for benchmark.md and benchmark.json (default: docs)")
     return parser.parse_args(arguments)

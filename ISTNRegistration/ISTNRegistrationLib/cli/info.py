@@ -81,10 +81,11 @@ def _bounds(config) -> str:
 def _training(card: dict) -> list[tuple[str, str]]:
     if "steps" not in card:
         return []
-    best = card.get("best", {})
+    best = card.get("best") or {}
     duration = f" in {card['seconds'] / 60:.0f} min" if "seconds" in card else ""
     score = f", best at step {best['step']} (validation {best['validation_score']:.3f})" if best else ""
-    found = [("training", f"{card['steps']} steps{duration}, seed {card['seed']}{score}")]
+    seed = f", seed {card['seed']}" if "seed" in card else ""
+    found = [("training", f"{card['steps']} steps{duration}{seed}{score}")]
     return found + [(key, _values(card[key])) for key in ("training", "augment") if isinstance(card.get(key), dict)]
 
 
@@ -93,8 +94,6 @@ def _values(table: dict) -> str:
 
 
 def _results(card: dict) -> list[tuple[str, str]]:
-    results = card.get("results", {})
-    found = []
-    for method, values in results.get("methods", {}).items():
-        found.append((results["split"], f"{method}: Dice {values['dice'][0]:.3f} ± {values['dice'][1]:.3f}"))
-    return found
+    results = card.get("results") or {}
+    split, methods = results.get("split", "results"), results.get("methods", {})
+    return [(split, f"{name}: Dice {row['dice'][0]:.3f} ± {row['dice'][1]:.3f}") for name, row in methods.items()]

@@ -15,6 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..core.errors import InputError
+from ..core.files import is_file
 from ..data.proposal import MINUTES, Proposal, Wishes, propose, subjects_csv, test_pairs_csv
 from ..data.proposal_files import LIST, NAME, TEST_PAIRS, check_own, texts_of, write_texts
 from ..data.proposal_text import findings
@@ -43,7 +44,7 @@ def add_parser(commands) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Look, propose, write."""
-    source = args.folder.parent if args.folder.is_file() else args.folder
+    source = args.folder.parent if is_file(args.folder) else args.folder
     output = args.output or source
     if not 0 < args.minutes < float("inf") or not 0 <= args.spacing < float("inf"):
         got = f"{args.minutes}, {args.spacing}"

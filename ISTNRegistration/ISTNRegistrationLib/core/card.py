@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .config import ModelConfig, from_dict
-from .container import REPAIR, has_digest, hdf5, read_attributes, read_once
+from .container import LARGEST_TEXT, REPAIR, USER_BLOCK, has_digest, hdf5, read_attributes, read_once
 from .errors import InputError
 from .legacy import resealed
+from .texts import texts_fit
 from .trust import check_card as check_trust
 
 FORMAT, FORMAT_VERSION = "ISTN checkpoint", 1
@@ -114,8 +115,9 @@ def opened(name_or_path: str | Path) -> Iterator[tuple[CheckpointCard, object]]:
     h5py, data = hdf5(), read_once(path, who)
     digest = hashlib.sha256(data).hexdigest()
     verified = has_digest(data, who)
+    plain = verified and texts_fit(data, USER_BLOCK, LARGEST_TEXT)
     try:
-        with h5py.File(io.BytesIO(data if verified else resealed(data, who)), "r") as file:
+        with h5py.File(io.BytesIO(data if plain else resealed(data, who)), "r") as file:
             config, card = _described(file, who)
             yield CheckpointCard(path, config, card, digest, verified), file
     except InputError:
@@ -139,7 +141,7 @@ def _described(file, who: str) -> tuple[ModelConfig, dict]:
         config = from_dict(ModelConfig, config)
     except InputError as error:
         raise InputError(who, f"its configuration cannot be used: {str(error).rstrip('.')}") from error
-    _check_card(card, who)
+    _check_card(card, config, who)
     check_trust(card, len(config.channels), who, REPAIR)
     return config, card
 
@@ -165,8 +167,8 @@ def _finite(text: str) -> float | None:
     return float(text) if math.isfinite(float(text)) else None
 
 
-def _check_card(card: dict, who: str) -> None:
-    """Raise InputError for an entry that is shown and is of the wrong kind."""
+def _check_card(card: dict, config: ModelConfig, who: str) -> None:
+    """Raise InputError for an entry that is shown or used and is of the wrong kind."""
     best, measured = card.get("best") or {}, card.get("results") or {}
     rows = (
         *((key, isinstance(card.get(key, ""), str)) for key in TEXTS),
@@ -174,11 +176,24 @@ def _check_card(card: dict, who: str) -> None:
         ("best", not best or _are_numbers(best, ("step", "validation_score"))),
         ("results", isinstance(measured, dict) and isinstance(measured.get("split", ""), str)),
         ("results.methods", not measured or _are_measures(measured)),
+        ("augment", isinstance(card.get("augment", {}), dict)),
+        ("constellation", not card.get("constellation") or _are_places(card["constellation"], config)),
     )
     for key, fine in rows:
         if not fine:
             what, got = f"the entry '{key}' of its card is of the wrong kind", repr(card.get(key.split(".")[0]))
             raise InputError(who, what, "what docs/checkpoint.md says", got, REPAIR)
+
+
+def _are_places(kept, config: ModelConfig) -> bool:
+    """Whether this is a place and a weight for each structure."""
+    kept = kept if isinstance(kept, dict) else {}
+    points, weights = kept.get("points_mm"), kept.get("weights")
+    if not isinstance(points, list) or not isinstance(weights, list) or len(points) != len(weights):
+        return False
+    whole = all(isinstance(point, list) and len(point) == config.ndim for point in points)
+    numbers = [*weights, *(value for point in points for value in point)] if whole else [None]
+    return len(points) == len(config.channels) and all(map(_is_number, numbers)) and min(weights) >= 0
 
 
 def _is_number(value) -> bool:

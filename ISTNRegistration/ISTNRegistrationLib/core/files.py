@@ -34,7 +34,7 @@ def write_atomically(path, write: Callable[[str], None], who: str, check: Callab
     path = Path(path)
     temporary = temporary_name(path)
     try:
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             raise FileNotFoundError(f"there is no folder {path.parent}")
         clear_leftovers(path)
         write(str(temporary))
@@ -98,6 +98,23 @@ def check_space(name: str, size: int) -> None:
     free = shutil.disk_usage(Path(name).parent).free
     if free < size:
         raise OSError(f"no space left on the disk: {size} bytes are needed, {free} are free")
+
+
+def is_file(path) -> bool:
+    """Whether there is such a file; a name that the system cannot have (too long, a NUL in it) is none."""
+    return _answered(Path(path).is_file)
+
+
+def is_folder(path) -> bool:
+    """As :func:`is_file`, of folders."""
+    return _answered(Path(path).is_dir)
+
+
+def _answered(question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except (OSError, ValueError):
+        return False
 
 
 def clear_leftovers(path: Path) -> None:

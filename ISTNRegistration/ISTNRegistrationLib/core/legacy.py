@@ -33,6 +33,7 @@ from .errors import InputError
 GZIP, SHUFFLE, FLETCHER32 = 1, 2, 3  # H5Zpublic.h
 CHILD = "import sys; sys.path[0] = sys.argv[1]; from {} import answer_parent; answer_parent(sys.argv[2])"
 CHILD_S = 30
+WORK_S, BYTES_PER_S = 0.7, 10e6
 REFUSED = 2
 
 
@@ -68,7 +69,7 @@ def _python() -> str:
 def answer_parent(who: str) -> None:
     """The other process: a file without a digest from stdin, sealed, to stdout; else exit code 2 and one line."""
     h5py, data = hdf5(), sys.stdin.buffer.read()
-    _limit_resources()
+    _limit_resources(len(data))
     try:
         with h5py.File(io.BytesIO(data), "r") as file:
             attributes = {key: value for key, value in read_attributes(file, who).items() if value is not None}
@@ -81,17 +82,18 @@ def answer_parent(who: str) -> None:
     sys.stdout.buffer.write(answer)
 
 
-def _limit_resources() -> None:
-    """Two seconds of work and some memory, more than any checkpoint needs, where the system can limit them."""
+def _limit_resources(size: int) -> None:
+    """Some time and memory, more than any checkpoint of ``size`` bytes needs, where the system can limit them."""
     try:
         import resource
+        import signal
 
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except (ImportError, OSError):
         return
+    signal.setitimer(signal.ITIMER_PROF, WORK_S + size / BYTES_PER_S)  # then SIGPROF ends the process
     memory = pages * resource.getpagesize() + 3 * LARGEST_FILE
-    for kind, limit in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, 2)):
-        resource.setrlimit(kind, (limit, resource.getrlimit(kind)[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 def _weights(file, who: str) -> dict[str, np.ndarray]:

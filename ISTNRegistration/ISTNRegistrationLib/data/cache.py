@@ -21,7 +21,7 @@ import numpy as np
 
 from ..core.config import ModelConfig
 from ..core.errors import InputError
-from ..core.files import write_atomically
+from ..core.files import is_file, write_atomically
 from ..core.grid import Grid
 from ..core.preprocess import Prepared
 from .coverage import check_coverage, coverage_lines, covered_shares, filled_share
@@ -52,7 +52,7 @@ def scan_key(index: int) -> str:
 
 def changes(path: Path, study: Study, config: ModelConfig) -> list[str]:
     """What keeps the cache from being that of ``study`` with its files as they are now: nothing if it is."""
-    if not path.is_file():
+    if not is_file(path):
         return ["there is no cache yet"]
     try:
         with h5py.File(path, "r") as file:
@@ -179,7 +179,7 @@ def _write_image(group: h5py.Group, scan: Scan, config: ModelConfig) -> None:
 
 def _unchanged_scans(path: Path, configuration: str) -> dict[tuple[str, str], str]:
     """Scans of an existing cache that are as its files are now: their two paths and their key."""
-    if not path.is_file():
+    if not is_file(path):
         return {}
     try:
         with h5py.File(path, "r") as file:
@@ -200,7 +200,7 @@ def _is_unchanged(attributes: h5py.AttributeManager, role: str) -> bool:
     path = Path(attributes[role])
     if not attributes[role]:
         return True  # there was no image
-    if not path.is_file() or path.stat().st_size != attributes[f"{role}_bytes"]:
+    if not is_file(path) or path.stat().st_size != attributes[f"{role}_bytes"]:
         return False
     return path.stat().st_mtime_ns == attributes[f"{role}_mtime_ns"] or sha256_of(path) == attributes[f"{role}_sha256"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files import is_folder
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".gipl.gz", ".png", ".tif", ".tiff", ".jpg", ".bmp")
 LABEL_WORDS = frozenset(
@@ -55,7 +56,7 @@ def discover(folder: Path) -> Discovery:
         InputError: no such folder, no label maps, or none that belongs to an image.
     """
     who = f"Folder '{folder}'"
-    if not Path(folder).is_dir():
+    if not is_folder(folder):
         raise InputError(who, "there is no such folder", "a folder of images and label maps", str(folder))
     files = _image_files(Path(folder))
     labels = [path for path in files if _is_labels(path.relative_to(folder))]

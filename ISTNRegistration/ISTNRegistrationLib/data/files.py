@@ -26,14 +26,14 @@ def existing_file(path, who: str) -> str:
     path = Path(path)
     try:
         os.fspath(path).encode("utf-8")
-        is_file, exists = path.is_file(), path.exists()
+        is_regular, exists = path.is_file(), path.exists()
     except UnicodeEncodeError as error:
         raise InputError(who, "its name cannot be used", "a name in UTF-8", str(path), "Rename the file") from error
     except OSError as error:
         raise InputError(who, "there is no such file", "an existing file", one_line(error), "Check the path") from error
     if path.is_dir():
         raise InputError(who, "it is a folder", "an existing file", str(path), FOLDER)
-    if not is_file:
+    if not is_regular:
         what = "it is no regular file" if exists else "there is no such file"
         raise InputError(who, what, "an existing file", str(path), "Check the path")
     return str(path)

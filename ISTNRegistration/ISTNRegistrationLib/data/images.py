@@ -41,7 +41,7 @@ def read_image(path) -> Volume:
     try:
         with _reading(), quiet_libraries():
             image = sitk.ReadImage(name, imageIO=kind.reader)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeError) as error:  # ITK quotes what it read, whatever bytes it is
         todo = "Check that the file is complete and that its extension is that of its format"
         raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
     volume = from_sitk(image, Path(path).name)
@@ -179,7 +179,12 @@ def from_sitk(image: sitk.Image, name: str = "volume") -> Volume:
         raise InputError(who, "it is not a scalar image", "one component", image.GetPixelIDTypeAsString(), todo)
     image = _without_singleton(image, who)
     grid, warnings = grid_of(image), ()
+    if not min(grid.size):
+        todo = "Make it again from its source"
+        raise InputError(who, "it is empty or too thin", "voxels along each axis", f"size {grid.size}", todo)
     direction = np.asarray(grid.direction)
+    if not np.isfinite([*grid.spacing, *grid.origin, *direction.ravel()]).all() or min(grid.spacing) <= 0:
+        raise _impossible(who, f"spacing {grid.spacing}, origin {grid.origin}")
     if not np.allclose(direction.T @ direction, np.eye(grid.ndim), atol=ORTHONORMAL_TOLERANCE):
         grid, moved = right_angled(grid.matrix, grid.size, who)
         warnings = (f"{who}: {SHEARED.format(moved)}",)
@@ -198,7 +203,7 @@ def right_angled(matrix: np.ndarray, size: tuple[int, ...], who: str) -> tuple[G
     n = len(size)
     spacing = np.linalg.norm(matrix[:n, :n], axis=0)
     if not np.isfinite(matrix).all() or not spacing.all():
-        raise InputError(who, "its position is impossible", "finite axes", str(matrix.tolist()), "Repair the header")
+        raise _impossible(who, str(matrix.tolist()))
     left, _, right = np.linalg.svd(matrix[:n, :n] / spacing)
     middle = matrix @ np.append((np.asarray(size) - 1) / 2, 1.0)
     grid = Grid.centered(middle[:n], size, spacing, left @ right)
@@ -208,6 +213,10 @@ def right_angled(matrix: np.ndarray, size: tuple[int, ...], who: str) -> tuple[G
         todo = "Resample the image to a grid without shear"
         raise InputError(who, "its axes are sheared", expected, f"voxels {moved:.2f} of one away", todo)
     return grid, moved
+
+
+def _impossible(who: str, got: str) -> InputError:
+    return InputError(who, "its position is impossible", "finite axes, spacing above 0 mm", got, "Repair the header")
 
 
 def _without_singleton(image: sitk.Image, who: str) -> sitk.Image:

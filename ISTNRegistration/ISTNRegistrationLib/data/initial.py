@@ -8,6 +8,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..core.errors import InputError
+from ..core.files import is_file
 from ..core.grid import apply_matrix
 from ..core.initial import NAMES
 from ..core.landmarks import LandmarkPairs
@@ -100,7 +101,7 @@ def register_rigid(fixed: Volume, moving: Volume) -> np.ndarray:
 
 
 def _from_file(path: Path, ndim: int) -> np.ndarray:
-    if not path.is_file():
+    if not is_file(path):
         expected = f"{', '.join(INITIALS)} or a transform file"
         raise InputError("Initial alignment", "it is neither a name nor a file", expected, str(path), "Check the name")
     matrix = read_linear(path)

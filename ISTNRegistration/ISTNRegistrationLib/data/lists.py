@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import InputError
+from ..core.files import is_file
 from .files import read_bytes
 
 TODO = "Write one line per row, with paths relative to the list"
@@ -100,7 +101,7 @@ def listed_path(folder: Path, text: str) -> Path:
     A name that really has a backslash in it, which Windows forbids, is taken as it stands.
     """
     path = folder / text
-    if "\\" not in text or Path(text).is_absolute() or path.exists():
+    if "\\" not in text or Path(text).is_absolute() or is_file(path):
         return path
     return folder / text.replace("\\", "/")
 
@@ -108,7 +109,7 @@ def listed_path(folder: Path, text: str) -> Path:
 def check_files(paths: Iterable[Path], who: str) -> None:
     """Raise one InputError that names what is missing (the first few, and how many) of all ``paths``."""
     paths = list(dict.fromkeys(paths))
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not is_file(path)]
     if missing:
         folder = missing[0].parent
         names = [path.name if path.parent == folder else str(path) for path in missing[:NAMED]]

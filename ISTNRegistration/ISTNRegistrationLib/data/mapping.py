@@ -17,9 +17,10 @@ import SimpleITK as sitk
 
 from ..core.errors import InputError
 from ..core.grid import Grid
-from .files import existing_file, one_line
+from .files import existing_file, one_line, quiet_libraries
 from .formats import check_file
 from .images import placed
+from .transform_files import check_whole
 
 FIELDS = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 BY_NITRANSFORMS = (".lta", ".x5")
@@ -106,9 +107,7 @@ def _read_file(path: Path, who: str) -> sitk.Transform:
         return _read_field(name, who)
     if lower.endswith(BY_NITRANSFORMS):
         return _read_by_nitransforms(name, who)
-    transform = read_itk(name, who)
-    check_finite(transform, who)
-    return transform
+    return read_itk(name, who)
 
 
 def check_finite(transform: sitk.Transform, who: str) -> None:
@@ -127,14 +126,17 @@ def read_itk(name: str, who: str) -> sitk.Transform:
     """Read a file of ITK's transforms.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, is not whole, or has NaN or infinite numbers.
     """
+    check_whole(Path(name), who)
     try:
-        with _lower_case(name) as readable:
-            return sitk.ReadTransform(readable)
-    except RuntimeError as error:
+        with _lower_case(name) as readable, quiet_libraries():
+            transform = sitk.ReadTransform(readable)
+    except (RuntimeError, UnicodeError) as error:  # ITK quotes what it read, whatever bytes it is
         todo = "Give a transform file written by ITK, SimpleITK, ANTs or Slicer"
         raise InputError(who, "it cannot be read", "a transform file", one_line(error), todo) from error
+    check_finite(transform, who)
+    return transform
 
 
 @contextmanager
@@ -151,7 +153,7 @@ def _read_field(name: str, who: str) -> sitk.Transform:
     expected, todo = "one displacement vector per voxel", "Give a displacement field in ITK's convention (LPS mm)"
     try:
         image = sitk.ReadImage(name, imageIO=check_file(Path(name), who).reader)
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeError) as error:
         raise InputError(who, "it cannot be read", expected, one_line(error), todo) from error
     n, components = image.GetDimension(), image.GetNumberOfComponentsPerPixel()
     if n not in (2, 3) or components != n:

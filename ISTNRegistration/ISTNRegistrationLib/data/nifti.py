@@ -58,6 +58,12 @@ class Header:
         """Voxels along each axis."""
         return self.dim[1 : self.dim[0] + 1]
 
+    @property
+    def placing(self) -> tuple[float, ...]:
+        """All numbers of the positions that the header gives."""
+        sform, qform = self.codes[1] > 0, self.codes[0] > 0
+        return self.sform * sform + (*self.quaternion, *self.pixdim[:4]) * qform
+
     def positions(self) -> dict[str, np.ndarray]:
         """Index-to-LPS matrices (4, 4) of the positions that the header gives: ``sform``, ``qform``, both or none."""
         found = {}
@@ -99,6 +105,7 @@ def _check_header(header: Header, who: str) -> None:
         (1 <= header.dim[0] <= 7, "1 to 7 axes", f"dim[0] = {header.dim[0]}"),
         (all(size > 0 for size in header.shape), "at least one voxel along each axis", f"dim = {header.shape}"),
         (header.width > 0, "a type of voxels that NIfTI knows", f"datatype {header.datatype}"),
+        (np.isfinite(header.placing).all(), "a finite position", f"sform {header.sform}, qform {header.quaternion}"),
         (0 <= header.offset < LARGEST_OFFSET, "the number of bytes before the voxels", f"vox_offset {header.offset:g}"),
     ):
         if not fine:

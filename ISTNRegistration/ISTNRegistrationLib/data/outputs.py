@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..core.errors import InputError
-from ..core.files import clear_leftovers, finish, one_line, temporary_name
+from ..core.files import clear_leftovers, finish, is_folder, one_line, temporary_name
 
 
 def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
@@ -19,8 +19,8 @@ def check_writable(path: Path, who: str, write: Callable[[Path], None]) -> None:
     """
     todo = "Give a file name in an existing folder that you may write to"
     try:
-        if path.is_dir() or not path.parent.is_dir():
-            got = f"the folder {path}" if path.is_dir() else f"{path}, and there is no folder {path.parent}"
+        if is_folder(path) or not is_folder(path.parent):
+            got = f"the folder {path}" if is_folder(path) else f"{path}, and there is no folder {path.parent}"
             raise InputError(who, "it cannot be written", "a file name in an existing folder", got, todo)
         clear_leftovers(path)
         with tempfile.TemporaryDirectory(
@@ -80,7 +80,7 @@ def all_or_nothing() -> Iterator[Callable[[Path], Path]]:
     made: list[Path] = []
 
     def temporary(path: Path) -> Path:
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             path.parent.mkdir()
             made.append(path.parent)
         clear_leftovers(path)

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
@@ -18,6 +19,7 @@ import numpy as np
 
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
+from ..core.files import is_file
 from ..core.landmarks import Landmarks
 from ..core.options import INITIALS, RegisterOptions
 from .files import existing_file, sha256_of
@@ -70,8 +72,8 @@ def read_pairs(path: Path, needed: tuple[str, ...] = NEEDED) -> list[PairFiles]:
     for row in read_table(path, who, needed, OTHER_NAMES):
         pairs.append(PairFiles(**{key: row.get(key) or "" for key in columns}))
     ids = [pair.id for pair in pairs if pair.id]
-    for name in ids:
-        if ids.count(name) > 1 or name != Path(name).name or name in (".", ".."):
+    for name, times in Counter(ids).items():
+        if times > 1 or name != Path(name).name or name in (".", ".."):
             expected, todo = "names of folders, each once", "Give every line an id of its own, or leave the column out"
             raise InputError(f"{who} column id", "it cannot name the results", expected, repr(name), todo)
     return pairs
@@ -115,7 +117,7 @@ class PairReader:
     def missing(self, pairs: list[PairFiles]) -> list[Path]:
         """Files of the list that are not there, each once."""
         named = (path for pair in pairs for path in self._all(pair).values())
-        return [path for path in dict.fromkeys(named) if not path.is_file()]
+        return [path for path in dict.fromkeys(named) if not is_file(path)]
 
     def described(self, pair: PairFiles) -> dict[str, dict[str, str]]:
         """Full path and SHA-256 of each file of a pair, by column.
@@ -167,17 +169,17 @@ def fingerprint(path) -> str:
     """
     path = Path(existing_file(path, f"File '{Path(path).name}'"))
     beside = [path.with_name(path.stem + end) for end in DATA_OF_HEADER.get(path.suffix.lower(), ())]
-    parts = [_sha256(p, p.stat().st_size, p.stat().st_mtime_ns) for p in (path, *beside) if p.is_file()]
+    parts = [_sha256(p, p.stat().st_size, p.stat().st_mtime_ns) for p in (path, *beside) if is_file(p)]
     return "+".join(parts)
 
 
 def _signature(path: Path) -> tuple:
     """Changes when the file does, within one run."""
-    state = path.stat() if path.is_file() else None
+    state = path.stat() if is_file(path) else None
     return path, state and (state.st_size, state.st_mtime_ns)
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1 << 17)  # a long list is gone through twice
 def _sha256(path: Path, _size: int, _modified: int) -> str:
     return sha256_of(path)
 

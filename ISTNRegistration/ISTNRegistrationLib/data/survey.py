@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.files import is_file
 from ..core.preprocess import Prepared
 from ..core.volume import Volume, check_image
 from .discover import Found, discover
@@ -85,7 +86,7 @@ def survey(source: Path, on_scan: Callable[[int, int], object] | None = None) ->
         InputError: nothing to look at, none of the scans can be used, or 2-D and 3-D images are mixed.
     """
     source = Path(source)
-    listed = next((p for p in (source, *(source / name for name in LISTS)) if p.is_file()), None)
+    listed = next((p for p in (source, *(source / name for name in LISTS)) if is_file(p)), None)
     scans, notes = _listed(listed) if listed else _discovered(source)
     looked = []
     for number, found in enumerate(scans, start=1):

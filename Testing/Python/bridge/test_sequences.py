@@ -1,16 +1,23 @@
 """A sequence registered to one of its frames: transforms and frames under the same index values."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
+import torch
 from harness.geometry import mrml_from_world, points_in
 from harness.models import tiny_pair
 from harness.requests import register
 from harness.scene import node_ids
 from ISTNRegistrationLib.bridge.sequences import SequenceRequest, registerSequence
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.errors import InputError, RegistrationCancelled
+from ISTNRegistrationLib.core.volume import Volume
 
 QUICK = {"iterations": 2, "device": "cpu"}
+IMAGES = (Volume, torch.Tensor)
 
 
 @pytest.fixture
@@ -83,3 +90,22 @@ def test_a_frame_that_fails_leaves_no_trace(scene, sequence, checkpoint):
     with pytest.raises(InputError):
         registerSequence(scene, sequence, 0, SequenceRequest(checkpoint, QUICK))
     assert node_ids(scene) == before
+
+
+def test_no_frame_leaves_images_or_maps_behind(scene, sequence, checkpoint):
+    """Not even until Python's garbage collector comes: what a frame took is free when the next one begins."""
+    for value in range(30, 120, 10):
+        sequence.SetDataNodeAtValue(sequence.GetNthDataNode(value % 3), str(value))
+    outcomes, images = [], []
+
+    def count(number, outcome):
+        outcomes.append(weakref.ref(outcome))
+        images.append(sum(type(found) in IMAGES for found in gc.get_objects()))
+        assert sum(reference() is not None for reference in outcomes) == 1
+
+    gc.disable()
+    try:
+        found = registerSequence(scene, sequence, 0, SequenceRequest(load_checkpoint(checkpoint), QUICK), count)
+    finally:
+        gc.enable()
+    assert len(images) == 12 == found.frames.GetNumberOfDataNodes() and max(images[1:]) <= images[1]
