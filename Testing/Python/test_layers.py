@@ -35,7 +35,7 @@ def lib(*names: str) -> frozenset[str]:
 
 
 TORCH_FREE_NAMES = ("card", "checks", "colors", "config", "device", "errors", "files", "landmarks")
-TORCH_FREE_NAMES += ("license", "options", "quality", "request", "trust")
+TORCH_FREE_NAMES += ("license", "options", "quality", "request", "roi", "trust")
 TORCH_FREE = lib(*(f"core.{name}" for name in TORCH_FREE_NAMES))
 STANDARD = frozenset(sys.stdlib_module_names) | {"tomllib"}  # new in 3.11
 RULES = {

@@ -113,7 +113,7 @@ CHANGES = {
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),
     "fixedMask": (choose("fixedMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].mask is n),
-    "movingMask": (choose("movingMaskSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].mask is n),
+    "movingMask": (choose("movingMaskSelector"), "vtkMRMLMarkupsROINode", lambda r, n: r["moving"].mask is n),
     "fixedStructures": (
         choose("fixedStructuresSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].structures is n,
     ),

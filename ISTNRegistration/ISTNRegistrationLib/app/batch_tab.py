@@ -91,8 +91,9 @@ class BatchTab:
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
             outputs = replace(self._registerTab.outputs(), transformNode=None)
             self.table.fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
-            # mask and structures belong to one volume
-            requests = [replace(asked, moving=SideNodes(node)) for node in nodes]
+            # mask, structures and landmarks belong to one volume
+            alone = replace(asked, options=_withoutLandmarks(asked.options))
+            requests = [replace(alone, moving=SideNodes(node)) for node in nodes]
             with self._batch(len(nodes)) as announce:
 
                 def onRow(index, result):
@@ -108,7 +109,8 @@ class BatchTab:
         with slicer.util.tryWithErrorDisplay(_("The sequence could not be registered.")):
             sequence, asked = self.ui.sequenceSelector.currentNode(), self._registerTab.request()
             self.table.fill([f"{sequence.GetName()} {k}" for k in range(len(framesOf(sequence)))])
-            request = SequenceRequest(asked.checkpoint, asked.options, self.ui.registerReferenceCheckBox.checked)
+            options = _withoutLandmarks(asked.options)
+            request = SequenceRequest(asked.checkpoint, options, self.ui.registerReferenceCheckBox.checked)
             reached, kept = [], []
 
             def onFrame(number, outcome):
@@ -170,6 +172,11 @@ class BatchTab:
         self.table.show(
             index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message)
         )
+
+
+def _withoutLandmarks(options: dict) -> dict:
+    """Landmarks belong to one volume: they do not pull others."""
+    return {**options, "landmark_weight": 0.0}
 
 
 def _line(outcome) -> Line:

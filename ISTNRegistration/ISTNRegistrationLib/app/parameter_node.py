@@ -9,8 +9,11 @@ from ..core.options import DEVICES, LARGEST_WEIGHT, REFINEMENTS
 from .parameters import COMPARISONS, HEATMAPS, INITIALS, MOST_ITERATIONS, ORIENTATIONS
 
 PLAIN = (str, bool, int, float)
+SEGMENTATION, LABELS = slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode
+ROI = slicer.vtkMRMLMarkupsROINode
 # Slicer's wrapper reads Union, and writes "nothing chosen" only where None is one of its types.
-Structures = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNode, None]  # noqa: UP007
+Structures = Union[SEGMENTATION, LABELS, None]  # noqa: UP007
+Mask = Union[SEGMENTATION, LABELS, ROI, None]  # noqa: UP007
 
 
 @parameterNodeWrapper
@@ -21,8 +24,8 @@ class ISTNRegistrationParameterNode:
     movingVolume: slicer.vtkMRMLScalarVolumeNode
     initial: Annotated[str, Choice(INITIALS)] = "auto"
     initialTransform: slicer.vtkMRMLLinearTransformNode
-    fixedMask: Structures
-    movingMask: Structures
+    fixedMask: Mask
+    movingMask: Mask
     fixedStructures: Structures
     movingStructures: Structures
     fixedLandmarks: slicer.vtkMRMLMarkupsFiducialNode

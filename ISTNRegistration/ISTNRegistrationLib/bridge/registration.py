@@ -17,8 +17,8 @@ from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
 from .parents import initialMatrix
-from .structures import correctedFromNode, labelsOfPair, landmarksFromNode
-from .volumes import volumeFromNode, volumeFromStructure
+from .structures import correctedFromNode, labelsOfPair, landmarksFromNode, maskFromNode
+from .volumes import volumeFromNode
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SideNodes:
 
     Attributes:
         image: scalar volume or label map node; its parent transforms count, the node is not changed.
-        mask: segmentation or label map node: only there the image counts.
+        mask: segmentation, label map or ROI node: only there the image counts.
         structures: segmentation or label map node, to measure the result with.
         landmarks: point list node, to measure with, for the initial alignment ``landmarks`` and ``landmark_weight``.
         corrected: segmentation (its segments named as the checkpoint's structures) or label map node: structures as the
@@ -159,7 +159,7 @@ class NodeRunner:
         """Copy what the registration needs out of the scene (main thread); torch is not imported."""
         sides = (request.fixed, request.moving)
         images = [self._volume(request.fixed.image), volumeFromNode(request.moving.image)]
-        masks = [s.mask and volumeFromStructure(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
+        masks = [s.mask and maskFromNode(s.mask, v.grid) for s, v in zip(sides, images, strict=True)]
         labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
         landmarks = [s.landmarks and landmarksFromNode(s.landmarks) for s in sides]
         corrected = [s.corrected and correctedFromNode(s.corrected, v.grid) for s, v in zip(sides, images, strict=True)]

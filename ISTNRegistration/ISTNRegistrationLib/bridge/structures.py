@@ -12,8 +12,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.landmarks import Landmarks
+from ..core.roi import RoiBox
 from ..core.volume import Volume
-from .volumes import RAS_TO_LPS, volumeFromNode, volumeFromSegment
+from .volumes import RAS_TO_LPS, numpyMatrix, volumeFromNode, volumeFromSegment, volumeFromStructure
 
 if TYPE_CHECKING:
     from ..core.soi import Structures
@@ -94,6 +95,20 @@ def correctedFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume | dict[str
         who, todo = f"Segmentation '{node.GetName()}'", "Rename one of the segments"
         raise InputError(who, "two segments have one name", "each name once", repr(twice[0]), todo)
     return {name: volumeFromSegment(node, segmentation.GetNthSegmentID(k), grid) for k, name in enumerate(names)}
+
+
+def maskFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume:
+    """A ROI or a segmentation (all its segments, 0 or 1) on ``grid``, or a label map node on its own grid.
+
+    Convention: a ROI is the box that Slicer draws, under any parent transform.
+
+    Raises:
+        InputError: another kind of node, or one that cannot be read.
+    """
+    if not node.IsA("vtkMRMLMarkupsROINode"):
+        return volumeFromStructure(node, grid)
+    matrix = RAS_TO_LPS @ numpyMatrix(node.GetObjectToWorldMatrix())
+    return RoiBox(matrix, np.array(node.GetSize()), node.GetInsideOut(), node.GetName()).mask(grid)
 
 
 def landmarksFromNode(node: slicer.vtkMRMLNode) -> Landmarks:

@@ -22,7 +22,7 @@ def add_parser(commands) -> None:
     parser.add_argument("--fixed", required=True, type=Path, help="image that stays; any format SimpleITK reads")
     parser.add_argument("--moving", required=True, type=Path, help="image that is registered to it")
     for role in ("fixed", "moving"):
-        mask = f"label map: only where it is above 0, the {role} image counts"
+        mask = f"label map, or ROI of Slicer (.mrk.json): only where it is above 0, the {role} image counts"
         parser.add_argument(f"--{role}-mask", type=Path, help=mask)
     for role in ("fixed", "moving"):
         labels = f"reference label map of the {role} image, to measure the result with"

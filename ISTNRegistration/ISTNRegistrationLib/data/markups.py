@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy as np
 from ..core.errors import InputError
 from ..core.files import write_text
 from ..core.landmarks import Landmarks
+from ..core.roi import RoiBox
 from .files import read_text
 
 SUFFIXES = (".json", ".fcsv")
 CURVES = ("Curve", "ClosedCurve", "Line")
 LPS_NAMES, RAS_NAMES = ("LPS", "1"), ("RAS", "0")
+SMALLEST_VOLUME = 1e-6  # of the box's axes, which have length 1
 NOWHERE = [np.nan] * 3
 LABEL, STATUS, PLACED = 11, 14, "2"  # columns of .fcsv; vtkMRMLMarkupsNode::PositionDefined
 Markup = tuple[str, np.ndarray, tuple[str, ...]]  # type, control points (P, 3) LPS mm, labels
@@ -54,11 +57,46 @@ def read_landmarks(path: Path) -> Landmarks:
     return Landmarks(points, tuple(label for _points, labels in lists for label in labels))
 
 
+def read_roi(path: Path) -> RoiBox:
+    """The box of a ROI markup (.mrk.json).
+
+    Raises:
+        InputError: no such file, not a markups file, or not one ROI in it.
+    """
+    who = f"ROI '{path.name}'"
+    text = read_text(path, who, "a markups file")
+    with _as_markups(who):
+        found = [markup for markup in json.loads(text)["markups"] if markup["type"] == "ROI"]
+        if len(found) == 1:
+            return _roi(found[0], path.name)
+    raise InputError(who, "it is no region of interest", "one ROI", f"{len(found)} of them", "Save the ROI alone")
+
+
+def _roi(markup: dict, name: str) -> RoiBox:
+    """Its orientation is row by row; the columns are the box's axes in the file's coordinate system."""
+    size = np.asarray(markup["size"], dtype=float).reshape(3)
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.asarray(markup["orientation"], dtype=float).reshape(3, 3)
+    matrix[:3, 3] = markup["center"]
+    system = str(markup.get("coordinateSystem", "LPS"))
+    matrix[:3] = _lps(matrix[:3].T, system).T
+    if not np.isfinite(matrix).all() or not (size > 0).all() or abs(np.linalg.det(matrix)) < SMALLEST_VOLUME:
+        raise ValueError("a box without a place or a size")
+    return RoiBox(matrix, size, bool(markup.get("insideOut", False)), name)
+
+
 def _read(path: Path) -> list[Markup]:
     who = f"Markups '{path.name}'"
     text = read_text(path, who, "a markups file")
-    try:
+    with _as_markups(who):
         return _fcsv(text) if path.suffix.lower() == ".fcsv" else _json(text)
+
+
+@contextmanager
+def _as_markups(who: str):
+    """Whatever is strange in a markups file is an InputError."""
+    try:
+        yield
     except (KeyError, TypeError, ValueError, IndexError) as error:
         todo = "Save the markups again in Slicer (.mrk.json)"
         raise InputError(who, "it cannot be read", "a markups file of Slicer", repr(error), todo) from error

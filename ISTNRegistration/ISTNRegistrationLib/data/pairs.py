@@ -20,12 +20,14 @@ import numpy as np
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
 from ..core.files import is_file
+from ..core.grid import Grid
 from ..core.landmarks import Landmarks
 from ..core.options import INITIALS, RegisterOptions
+from ..core.volume import Volume
 from .files import existing_file, sha256_of
 from .images import read_image, read_labels
 from .lists import listed_path, read_table
-from .markups import read_landmarks
+from .markups import is_markups, read_landmarks, read_roi
 from .run import Request, Side
 
 NEEDED = ("fixed", "moving")
@@ -109,8 +111,8 @@ class PairReader:
     def _side(self, pair: PairFiles, role: str) -> Side:
         files = self._files(pair, role)
         image = read_image(files["image"])
-        maps = ("mask", "labels", "corrected")
-        mask, labels, corrected = (read_labels(files[key]) if key in files else None for key in maps)
+        mask = _mask(files["mask"], image.grid) if "mask" in files else None
+        labels, corrected = (read_labels(files[key]) if key in files else None for key in ("labels", "corrected"))
         landmarks = _landmarks(files["landmarks"], image.grid.ndim) if "landmarks" in files else None
         return Side(image, mask, labels, landmarks, corrected)
 
@@ -143,6 +145,11 @@ class PairReader:
         initial = initial_version(initial_of(pair.initial, self._base)) if pair.initial else ""
         values = [version, initial, {key: fingerprint(path) for key, path in files.items()}]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
+
+
+def _mask(path: Path, grid: Grid) -> Volume:
+    """A label map on its own grid, or a region of interest (markups) on ``grid``."""
+    return read_roi(path).mask(grid) if is_markups(path) else read_labels(path)
 
 
 def initial_of(text: str, base: Path) -> str | Path:

@@ -96,7 +96,7 @@ def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, sce
     chosen = scene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "chosen")
     segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "of one volume")
     parameters, asked = ready.parameters, []
-    parameters.outputTransform = chosen
+    parameters.outputTransform, parameters.landmarkWeight = chosen, 2.0
     parameters.fixedMask = parameters.movingMask = parameters.movingStructures = segmentation
 
     def register(runner, _scene, request, outputs, **_how):
@@ -110,7 +110,7 @@ def test_what_belongs_to_one_moving_volume_is_not_used_for_the_others(ready, sce
     request, outputs = asked[0]
     assert outputs.transformNode is None and request.checkpoint == parameters.checkpoint
     assert request.moving.image is pair[1] and (request.moving.mask, request.moving.structures) == (None, None)
-    assert request.fixed.mask is segmentation
+    assert request.fixed.mask is segmentation and request.options["landmark_weight"] == 0
 
 
 def test_a_sequence_that_fails_says_at_which_frame_and_keeps_nothing(ready, scene, pair):

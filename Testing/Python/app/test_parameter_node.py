@@ -6,7 +6,8 @@ from harness import scripted
 scripted.install()
 from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode, typedParameters  # noqa: E402
 
-STRUCTURES = ("fixedMask", "movingMask", "fixedStructures", "movingStructures")
+MASKS = ("fixedMask", "movingMask")
+STRUCTURES = (*MASKS, "fixedStructures", "movingStructures", "fixedCorrected", "movingCorrected")
 
 
 @pytest.fixture
@@ -18,7 +19,8 @@ def node(scene):
 def test_a_mask_is_none_a_segmentation_a_label_map_and_none_again(scene, node, field):
     parameters = typedParameters(node)
     assert getattr(parameters, field) is None
-    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"):
+    kinds = ["vtkMRMLMarkupsROINode"] if field in MASKS else []
+    for kind in ("vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode", *kinds):
         chosen = scene.AddNewNodeByClass(kind)
         setattr(parameters, field, chosen)
         assert getattr(parameters, field) is chosen and getattr(typedParameters(node), field) is chosen
@@ -29,6 +31,7 @@ def test_a_mask_is_none_a_segmentation_a_label_map_and_none_again(scene, node, f
 
 
 WRONG = {
+    "landmarkWeight": ("-1", "1001", "nan", "much"),
     "iterations": ("99999", "-1", "many", "5.5", ""),
     "previewEvery": ("0", "101"),
     "refine": ("magic", ""),
