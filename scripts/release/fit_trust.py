@@ -72,7 +72,7 @@ def measure(args) -> None:
     lines = spoken(model, table, _names(checkpoint), new_people=True)
     print("\n".join(lines))
     if args.page:
-        page_part(args.page, _data(args), lines)
+        page_part(args.page, Path(args.checkpoint).stem, lines)
 
 
 def _names(checkpoint) -> list[str]:
@@ -80,11 +80,11 @@ def _names(checkpoint) -> list[str]:
 
 
 def _data(args) -> str:
-    return args.data or Path(args.checkpoint).stem
+    return args.data or Path(args.checkpoint).stem.removesuffix("-any")
 
 
 def _table(args, checkpoint, part: str) -> Path:
-    return FOLDER / f"{_data(args)}-{weights_hash(checkpoint)}-{part}.csv"
+    return FOLDER / f"{Path(args.checkpoint).stem}-{weights_hash(checkpoint)}-{part}.csv"
 
 
 if __name__ == "__main__":

@@ -15,16 +15,19 @@ from ISTNRegistrationLib.core.volume import Volume
 from paper.datasets import Scan, crop
 
 KINDS = {  # how often, in percent
-    "plain": 24, "turned a little": 10, "turned": 14, "inverted": 5, "inverted inside": 5, "gamma": 6, "noise": 6,
-    "slab": 6, "cut": 6, "thick": 6, "mirrored": 3, "head-foot flipped": 4, "other anatomy": 5,
+    "plain": 24, "turned a little": 10, "turned": 14, "inverted": 4, "inverted inside": 3, "T2-like": 3, "gamma": 6,
+    "noise": 6, "slab": 6, "cut": 6, "thick": 6, "mirrored": 3, "head-foot flipped": 4, "other anatomy": 5,
 }  # fmt: skip
-TRANSFORMS = {"affine": 60, "bspline": 35, "dense": 5}
-ITERATIONS = {0: 25, 50: 75}
+TRANSFORMS = {"affine": 20, "bspline": 75, "dense": 5}  # whose stages before the last are registrations, too
+ITERATIONS = {0: 20, 25: 50, 50: 30}
+FEW_LOOKS, MANY_LOOKS = 8, 45  # for the structures of turned images: a search that is stopped may end in a wrong pose
+SHARED = 2  # cases after each other with one changed image: its structures are looked for once
+T2_LIKE = (0, 0.06, 0.2, 0.55, 0.85, 1), (0, 0.1, 1, 0.6, 0.35, 0.3)  # fluid bright, white matter dark
 
 
 @dataclass(frozen=True)
 class Case:
-    """One registration: how the moving (or the fixed) image was changed, and the options."""
+    """One registration: how the moving (or the fixed) image was changed, the options, and how many looks at most."""
 
     number: int
     kind: str
@@ -34,18 +37,29 @@ class Case:
     transform: str
     iterations: int
     initial: str
+    looks: int
 
 
-def draw(number: int, pairs, others) -> Case:
-    """The case of a number, of pairs (fixed Scan, moving Scan); ``others`` are scans of another anatomy."""
-    dice = np.random.default_rng((2026, number))
-    kind, transform, iterations = (_pick(dice, table) for table in (KINDS, TRANSFORMS, ITERATIONS))
-    fixed, moving = pairs[dice.integers(len(pairs))]
+def draw(number: int, scans, others) -> Case:
+    """The case of a number; ``SHARED`` of them after each other share the changed image.
+
+    Args:
+        scans: of the split; fixed and moving are of different people.
+        others: scans of another anatomy.
+    """
+    group, own = np.random.default_rng((2026, number // SHARED)), np.random.default_rng((2028, number))
+    kind, change_fixed = _pick(group, KINDS), bool(group.random() < 0.3)
+    first = scans[group.integers(len(scans))]
+    partners = [scan for scan in scans if scan.person != first.person]
     if kind == "other anatomy":
-        moving = others[dice.integers(len(others))]
-        fixed = fixed if dice.random() < 0.5 else others[dice.integers(len(others))]
-    initial = "auto" if dice.random() < 0.8 else str(dice.choice(["center", "center_of_mass", "moments"]))
-    return Case(number, kind, fixed, moving, bool(dice.random() < 0.3), transform, iterations, initial)
+        first = others[group.integers(len(others))]
+        partners = partners if group.random() < 0.5 else others
+    partner = partners[own.integers(len(partners))]
+    transform, iterations = (_pick(own, table) for table in (TRANSFORMS, ITERATIONS))
+    initial = "auto" if own.random() < 0.8 else str(own.choice(["center", "center_of_mass", "moments"]))
+    fixed, moving = (first, partner) if change_fixed else (partner, first)
+    looks = MANY_LOOKS if number // SHARED % 5 == 0 else FEW_LOOKS
+    return Case(number, kind, fixed, moving, change_fixed, transform, iterations, initial, looks)
 
 
 def _pick(dice: np.random.Generator, table: dict):
@@ -61,9 +75,12 @@ def image_of(scan: Scan) -> Volume:
 
 def changed(case: Case) -> tuple[Volume, Volume]:
     """The moving image of the case (with ``change_fixed`` the fixed one) as it was changed, and its labels."""
-    scan = case.fixed if case.change_fixed else case.moving
-    dice = np.random.default_rng((2027, case.number))
-    return change(image_of(scan), scan.structures, case.kind, dice)
+    return _changed(case.fixed if case.change_fixed else case.moving, case.kind, case.number // SHARED)
+
+
+@functools.lru_cache(maxsize=1)
+def _changed(scan: Scan, kind: str, group: int) -> tuple[Volume, Volume]:
+    return change(image_of(scan), scan.structures, kind, np.random.default_rng((2027, group)))
 
 
 def change(image: Volume, labels: Volume, kind: str, dice: np.random.Generator) -> tuple[Volume, Volume]:
@@ -85,6 +102,8 @@ def _voxels(image: Volume, kind: str, dice: np.random.Generator) -> tuple[np.nda
         return 1 - unit, image.grid
     if kind == "inverted inside":
         return np.where(unit > 0.1, 1.05 - unit, 0).astype(np.float32), image.grid
+    if kind == "T2-like":
+        return np.interp(unit, *T2_LIKE).astype(np.float32), image.grid
     if kind == "gamma":
         return unit ** np.float32(np.exp(dice.uniform(-1.1, 1.1))), image.grid
     if kind == "noise":

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import csv
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from ISTNRegistrationLib.core.trust import FEATURES, TrustModel, ramps
+from ISTNRegistrationLib.core.trust import FEATURES, Limits, TrustModel, ramps
 from scipy.optimize import minimize
 
 QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.9, 0.98)  # of the evidence: where a curve can bend
 SMALLEST_DICE = 0.02
-HOLD = 2e-4  # how strongly a curve is held to the ground
+HOLDS = (2e-4, 2e-3, 2e-2)  # how strongly a curve is held to the ground: what is best for people who were left out
 HUBER = 0.05  # differences larger than this count linearly
 TRAIN_WEIGHT = 0.5  # of a pair of training people, which the networks know, against one of validation people
 LEVELS = 6  # at which intervals are told
 OUTSIDE = 0.05  # below the interval, and above it
 FOLDS = 6
+OWN, BELOW, STEP = 0.95, 0.1, 0.01
+FALSE_GREEN, FALSE_RED = 0.01, 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Stages (N): evidence (N, C, F), true Dice (N, C), and of which case, kind, split and people; last of its run."""
+    """Stages (N): evidence (N, C, F), true Dice (N, C), and of which case, kind, split and people; ends of a run.
+
+    ``asd_mm``: true surface distance, ``thickness_mm``: of F', (N, C); NaN where they were not measured. A run's end is
+    its last stage; its last affine stage is the end of a run of which no more was asked.
+    """
 
     evidence: np.ndarray
     dice: np.ndarray
@@ -31,11 +37,13 @@ class Table:
     kind: np.ndarray
     split: np.ndarray
     people: list[frozenset[str]]
-    last: np.ndarray
+    ends: np.ndarray
+    asd_mm: np.ndarray
+    thickness_mm: np.ndarray
 
     def only(self, chosen) -> Table:
         """The stages that are chosen (N,)."""
-        arrays = {key: getattr(self, key)[chosen] for key in ("evidence", "dice", "case", "kind", "split", "last")}
+        arrays = {key: value[chosen] for key, value in vars(self).items() if key != "people"}
         return Table(**arrays, people=[p for p, keep in zip(self.people, chosen, strict=True) if keep])
 
 
@@ -48,23 +56,35 @@ def read_table(path: Path, structures: list[str]) -> Table:
     first = [s[0] for s in stages]
     return Table(
         evidence=np.array([[[float(row[name]) for name in FEATURES] for row in s] for s in stages]),
-        dice=np.nan_to_num(np.array([[float(row["dice"]) for row in s] for s in stages])),
+        dice=np.nan_to_num(_numbers(stages, "dice")),
+        asd_mm=_numbers(stages, "asd_mm"),
+        thickness_mm=_numbers(stages, "thickness_mm"),
         case=np.array([int(row["case"]) for row in first]),
         kind=np.array([row["kind"] for row in first]),
         split=np.array([row["split"] for row in first]),
         people=[frozenset(row["people"].split()) for row in first],
-        last=np.array([row["kept"] == "1" for row in first]),
+        ends=np.array([row["ends"] == "1" for row in first]),
     )
 
 
+def _numbers(stages: list[list[dict]], column: str) -> np.ndarray:
+    return np.array([[float(row[column] or "nan") for row in stage] for stage in stages])
+
+
 def fit(table: Table) -> TrustModel:
-    """Curves fitted to all of the table, intervals to people who were left out."""
-    curves = fit_curves(table)
-    told = left_out(table)
-    return TrustModel(**vars(curves) | intervals(told, table))
+    """Curves fitted to all of the table; intervals, limits and the curves' hold, to people who were left out."""
+    told, hold = judged(table)
+    model = TrustModel(**vars(fit_curves(table, hold)) | intervals(told, table))
+    return replace(model, limits=limits(model, told, table))
 
 
-def fit_curves(table: Table) -> TrustModel:
+def judged(table: Table) -> tuple[np.ndarray, float]:
+    """Dice (N, C) said without having seen the people, by the hold that does so best; and that hold."""
+    tried = [(left_out(table, hold), hold) for hold in HOLDS]
+    return min(tried, key=lambda one: np.nanmean(np.abs(one[0] - table.dice)[table.ends].mean(1)))
+
+
+def fit_curves(table: Table, hold: float) -> TrustModel:
     """The curves alone: bounded least squares with a robust loss, each rise held to zero (L-BFGS-B)."""
     count = table.dice.shape[1]
     knots = _knots(table.evidence)
@@ -79,8 +99,8 @@ def fit_curves(table: Table) -> TrustModel:
         off = said - table.dice
         root = np.sqrt(1 + (off / HUBER) ** 2)
         slope = weights * off / root * -said / off.size
-        value = (weights * HUBER**2 * (root - 1)).mean() + HOLD * HUBER * (gains**2).sum() / 2
-        return value, np.concatenate([slope.sum(0), np.tensordot(slope, steps, 2) + HOLD * HUBER * gains])
+        value = (weights * HUBER**2 * (root - 1)).mean() + hold * HUBER * (gains**2).sum() / 2
+        return value, np.concatenate([slope.sum(0), np.tensordot(slope, steps, 2) + hold * HUBER * gains])
 
     start = np.concatenate([np.full(count, 0.15), np.full(steps.shape[-1], 0.01)])
     bounds = [(0, -np.log(SMALLEST_DICE))] * len(start)
@@ -95,7 +115,7 @@ def _knots(evidence: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(np.quantile(values, QUANTILES, axis=0).T, axis=1)
 
 
-def left_out(table: Table) -> np.ndarray:
+def left_out(table: Table, hold: float) -> np.ndarray:
     """Dice (N, C) said by curves that never saw either person of the pair."""
     everyone = sorted(frozenset().union(*table.people))
     np.random.default_rng(2026).shuffle(everyone)
@@ -105,7 +125,7 @@ def left_out(table: Table) -> np.ndarray:
         asked = np.array([_in_folds(people, everyone) == {a, b} for people in table.people])
         kept = np.array([not people & out for people in table.people])
         if asked.any() and kept.any():
-            told[asked] = fit_curves(table.only(kept)).dice(table.evidence[asked])
+            told[asked] = fit_curves(table.only(kept), hold).dice(table.evidence[asked])
     return told
 
 
@@ -120,6 +140,26 @@ def intervals(told: np.ndarray, table: Table) -> dict[str, np.ndarray]:
         known = np.isfinite(said)
         tables.append(_interval(said[known], true[known]))
     return {key: np.array([t[k] for t in tables]) for k, key in enumerate(("levels", "below", "above"))}
+
+
+def limits(model: TrustModel, told: np.ndarray, table: Table) -> Limits:
+    """Where the light changes: the rule of docs/trust.md, on runs whose people were left out.
+
+    Good is the Dice that ``OWN`` of the checkpoint's registrations of plain images reach, poor what is ``BELOW`` less.
+    The light is green where the interval begins at poor or above, red where less than poor is expected; each limit is
+    moved away in steps of ``STEP`` until it is wrong of no more than its share of the poor, or good, runs.
+    """
+    known = table.ends & np.isfinite(told).all(axis=1)
+    said, true = told[known].mean(1), table.dice[known].mean(1)
+    good = round(float(np.quantile(true[table.kind[known] == "plain"], 1 - OWN)), 2)
+    poor = round(good - BELOW, 2)
+    low = said - np.interp(said, model.levels[1], model.below[1])
+    green, red = poor, poor
+    while (low[true < poor] >= green).sum() > FALSE_GREEN * (true < poor).sum():
+        green = round(green + STEP, 2)
+    while (said[true >= good] < red).sum() > FALSE_RED * (true >= good).sum():
+        red = round(red - STEP, 2)
+    return Limits(green, red, good, poor)
 
 
 def _interval(said: np.ndarray, true: np.ndarray):

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from ISTNRegistrationLib.core.quality import FAIR_EXPECTED, LOW_EXPECTED
+from ISTNRegistrationLib.core.quality import FAIR_AGREEMENT, LOW_AGREEMENT
 from ISTNRegistrationLib.core.trust import TrustModel
 
-from release.trust_fit import Table, left_out
-
-POOR, FAIR = 0.6, 0.7  # true Dice: green below POOR is a false green, red above FAIR a false red
+from release.trust_fit import Table, judged
 
 
 def spoken(model: TrustModel, table: Table, names: list[str], new_people: bool = False) -> list[str]:
@@ -19,14 +17,15 @@ def spoken(model: TrustModel, table: Table, names: list[str], new_people: bool =
     Args:
         new_people: whether none of them was used for the model; else every pair is judged by curves without its people.
     """
-    said = model.dice(table.evidence) if new_people else left_out(table)
+    said = model.dice(table.evidence) if new_people else judged(table)[0]
     known = np.isfinite(said).all(axis=1)
     said, table = said[known], table.only(known)
-    last = table.last
-    ends, true = said[last].mean(1), table.dice[last].mean(1)
-    agreement = 1 - table.evidence[last][:, :, 1].mean(1)
+    ends, true = said[table.ends].mean(1), table.dice[table.ends].mean(1)
+    agreement = 1 - table.evidence[table.ends][:, :, 1].mean(1)
+    runs, people = len(set(table.case)), len(frozenset().union(*table.people))
+    errors = zip(names, np.abs(said - table.dice).mean(0), strict=True)
     return [
-        f"{len(ends)} registrations, {len(said)} stages, {len(frozenset().union(*table.people))} people.",
+        f"{len(ends)} registrations in {runs} runs, {len(said)} stages, {people} people.",
         "",
         "| of | correlation | mean absolute error | in the interval |",
         "|---|---|---|---|",
@@ -34,13 +33,10 @@ def spoken(model: TrustModel, table: Table, names: list[str], new_people: bool =
         _row("every stage, mean of the structures", said.mean(1), table.dice.mean(1), None),
         _row("every stage, each structure", said.ravel(), table.dice.ravel(), _inside(model, said, table.dice, 0)),
         _row("agreement in the place of the expected Dice", agreement, true, None),
-        "",
-        *_lights(model, ends, true, agreement),
-        "",
-        *_by_kind(ends, true, agreement, table.kind[last]),
-        "",
-        "Mean absolute error by structure: "
-        + ", ".join(f"{n} {e:.3f}" for n, e in zip(names, np.abs(said - table.dice).mean(0), strict=True)) + ".",
+        *("", *_lights(model, ends, true, agreement)),
+        *("", *_in_mm(model, said, table)),
+        *("", *_by_kind(ends, true, agreement, table.kind[table.ends])),
+        *("", f"Mean absolute error by structure: {', '.join(f'{name} {error:.3f}' for name, error in errors)}."),
     ]
 
 
@@ -57,18 +53,34 @@ def _inside(model: TrustModel, said: np.ndarray, true: np.ndarray, kind: int) ->
 
 def _lights(model: TrustModel, said: np.ndarray, true: np.ndarray, agreement: np.ndarray) -> list[str]:
     """Rates of false lights, by the expected Dice and by the agreement (the rules of a checkpoint without a model)."""
-    low = said - np.interp(said, model.levels[1], model.below[1])
+    limits, low = model.limits, said - np.interp(said, model.levels[1], model.below[1])
     lights = {
-        "expected Dice": (low >= FAIR_EXPECTED, said < LOW_EXPECTED),
-        "agreement": (agreement >= 0.75, agreement < 0.5),
+        "expected Dice": (low >= limits.green, said < limits.red),
+        "agreement": (agreement >= FAIR_AGREEMENT, agreement < LOW_AGREEMENT),
     }
     lines = ["| light by | green | red | false green | false red |", "|---|---|---|---|---|"]
     for name, (green, red) in lights.items():
         counts = f"{green.sum()} | {red.sum()}"
-        false_green, false_red = _share(green, true < POOR), _share(red, true >= FAIR)
+        false_green, false_red = _share(green, true < limits.poor), _share(red, true >= limits.good)
         lines.append(f"| {name} | {counts} | {false_green} | {false_red} |")
-    told = f"False green: green among the results below {POOR}; false red: red among those from {FAIR} on."
-    return [*lines, "", told]
+    told = f"Green: the interval begins at {limits.green:.2f} or above; red: less than {limits.red:.2f} is expected. "
+    told += f"False green: green among the results below {limits.poor:.2f} (poor); false red: red among those from "
+    return [*lines, "", told + f"{limits.good:.2f} (good) on."]
+
+
+def _in_mm(model: TrustModel, said: np.ndarray, table: Table) -> list[str]:
+    """How the mm that the expected Dice stands for follow the true surface distance: of structures, at the ends."""
+    measured = table.ends[:, None] & np.isfinite(table.asd_mm + table.thickness_mm)
+    fair = measured & (said.mean(axis=1) >= model.limits.red)[:, None]
+    told, exact = (table.thickness_mm * (1 - dice) for dice in (said, table.dice))
+    lines = ["| structures of results | n | true mm | correlation | error mm | with the true Dice | error mm |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for title, chosen in (("not red", fair), ("all", measured)):
+        true, values = table.asd_mm[chosen], (told[chosen], exact[chosen])
+        if len(true) > 1:
+            cells = (f"{np.corrcoef(mm, true)[0, 1]:.3f} | {np.abs(mm - true).mean():.2f}" for mm in values)
+            lines.append(f"| {title} | {len(true)} | {true.mean():.2f} | {' | '.join(cells)} |")
+    return lines
 
 
 def _share(light: np.ndarray, among: np.ndarray) -> str:

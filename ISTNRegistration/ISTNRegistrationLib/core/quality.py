@@ -14,7 +14,6 @@ from .trust import Expectation, Expected
 
 LOW_AGREEMENT, FAIR_AGREEMENT = 0.5, 0.75  # predicted Dice of M' under the transform and F'
 LOW_DICE, FAIR_DICE = 0.5, 0.7
-LOW_EXPECTED, FAIR_EXPECTED = 0.5, 0.6  # expected Dice of a red light; lower bound of a green one
 FOLDED_PERCENT = 0.5  # of the networks' grid
 NEXT = "Try another initial alignment, another checkpoint or a mask."
 UNKNOWN = "This checkpoint cannot tell what Dice to expect."
@@ -131,7 +130,7 @@ def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
 def _expected_red(kept: StageQuality) -> list[tuple[bool, str]]:
     """The finding of the expected Dice, or, where it is not known, of the agreement, that makes a light red."""
     if kept.expectation:
-        return [(kept.expected < LOW_EXPECTED, f"{_expected(kept.expectation)} {NEXT}")]
+        return [(kept.expected < kept.expectation.limits.red, f"{_expected(kept.expectation)} {NEXT}")]
     said = f"The structures hardly agree (predicted {kept.agreement:.2f}). {UNKNOWN}"
     return [(kept.agreement < LOW_AGREEMENT, said)]
 
@@ -139,7 +138,7 @@ def _expected_red(kept: StageQuality) -> list[tuple[bool, str]]:
 def _expected_yellow(kept: StageQuality) -> list[tuple[bool, str]]:
     """The same for a yellow light."""
     if kept.expectation:
-        return [(kept.expectation.overall.low < FAIR_EXPECTED, _expected(kept.expectation))]
+        return [(kept.expectation.overall.low < kept.expectation.limits.green, _expected(kept.expectation))]
     said = f"The structures agree only fairly (predicted {kept.agreement:.2f}). {UNKNOWN}"
     return [(kept.agreement < FAIR_AGREEMENT, said)]
 

@@ -10,7 +10,7 @@ in the checkpoint's card, under ``trust``.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -67,11 +67,28 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Of the light, for the mean of all structures: by what rule they were found is told in docs/trust.md.
+
+    Attributes:
+        green: least lower end of the interval of a green light.
+        red: an expected Dice below this makes it red.
+        good, poor: true Dice from which on a result is good, and below which it is poor.
+    """
+
+    green: float = 0.6
+    red: float = 0.5
+    good: float = 0.7
+    poor: float = 0.6
+
+
+@dataclass(frozen=True)
 class Expectation:
-    """Expected Dice of the mean of all structures, and of each."""
+    """Expected Dice of the mean of all structures, and of each; and the limits of the light."""
 
     overall: Expected
     structures: tuple[Expected, ...]
+    limits: Limits = Limits()
 
     @property
     def worst(self) -> Expected:
@@ -82,7 +99,7 @@ class Expectation:
         """The same, with the thickness (C,) of each structure."""
         each = zip(self.structures, thickness_mm.tolist(), strict=True)
         overall = replace(self.overall, thickness_mm=finite_mean(thickness_mm))
-        return Expectation(overall, tuple(replace(structure, thickness_mm=mm) for structure, mm in each))
+        return replace(self, overall=overall, structures=tuple(replace(one, thickness_mm=mm) for one, mm in each))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +111,7 @@ class TrustModel:
         knots: (F, K) where the curves bend; gains: (F, K - 1) how much each rises between two knots, never negative.
         levels, below, above: (2, L) expected Dice, and how far the interval goes down and up there: of one structure,
             and of the mean of all.
+        limits: of the light.
     """
 
     base: np.ndarray
@@ -102,6 +120,12 @@ class TrustModel:
     levels: np.ndarray
     below: np.ndarray
     above: np.ndarray
+    limits: Limits = Limits()
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All but the limits, by name."""
+        return {key: value for key, value in vars(self).items() if key != "limits"}
 
     def dice(self, evidence: np.ndarray) -> np.ndarray:
         """Expected Dice (..., C) of evidence (..., C, F)."""
@@ -111,7 +135,7 @@ class TrustModel:
         """What to expect of one registration: evidence (C, F), names of the structures."""
         values = self.dice(evidence)
         each = (self._with_interval(name, value, 0) for name, value in zip(names, values, strict=True))
-        return Expectation(self._with_interval("", values.mean(), 1), tuple(each))
+        return Expectation(self._with_interval("", values.mean(), 1), tuple(each), self.limits)
 
     def _with_interval(self, name: str, value: float, kind: int) -> Expected:
         below, above = (np.interp(value, self.levels[kind], table[kind]) for table in (self.below, self.above))
@@ -153,8 +177,8 @@ def to_card(model: TrustModel | None, people: dict) -> dict:
     """What a checkpoint's card keeps; without a model only how people look."""
     kept = {"features": list(FEATURES), "people": people}
     if model:
-        arrays = {key: np.round(value, 5).tolist() for key, value in vars(model).items()}
-        kept["model"] = arrays
+        kept["model"] = {key: np.round(value, 5).tolist() for key, value in model.arrays.items()}
+        kept["limits"] = asdict(model.limits)
     return kept
 
 
@@ -168,7 +192,8 @@ def model_from(card: dict) -> TrustModel | None:
     """The model of a card; None where there is none."""
     if people_from(card) is None or "model" not in card["trust"]:
         return None
-    return TrustModel(**{key: np.asarray(value, dtype=float) for key, value in card["trust"]["model"].items()})
+    arrays = {key: np.asarray(value, dtype=float) for key, value in card["trust"]["model"].items()}
+    return TrustModel(**arrays, limits=Limits(**card["trust"].get("limits", {})))
 
 
 def check_card(card: dict, channels: int, who: str, todo: str) -> None:
@@ -189,9 +214,11 @@ def _fits(table, channels: int) -> bool:
 
 
 def _sound(model: TrustModel, channels: int) -> bool:
-    finite = all(np.isfinite(value).all() for value in vars(model).values())
+    finite = all(np.isfinite(value).all() for value in model.arrays.values())
+    shares = all(isinstance(value, int | float) and 0 <= value <= 1 for value in vars(model.limits).values())
     curves = model.base.shape == (channels,) and len(model.knots) == len(model.gains) == len(FEATURES)
     steps = model.knots.shape[1] == model.gains.shape[1] + 1 and bool((np.diff(model.knots, axis=1) >= 0).all())
     tables = model.levels.shape == model.below.shape == model.above.shape and len(model.levels) == 2
     signs = all((table >= 0).all() for table in (model.base, model.gains, model.below, model.above))
-    return finite and curves and steps and tables and signs and bool((np.diff(model.levels, axis=1) > 0).all())
+    rising = bool((np.diff(model.levels, axis=1) > 0).all())
+    return finite and shares and curves and steps and tables and signs and rising

@@ -7,7 +7,7 @@ import math
 
 import pytest
 from ISTNRegistrationLib.core.quality import HEADINGS, StageQuality, cells, table_csv, table_text, verdict
-from ISTNRegistrationLib.core.trust import Expectation, Expected
+from ISTNRegistrationLib.core.trust import Expectation, Expected, Limits
 
 GOOD = StageQuality("affine", 0.9, math.nan, math.nan, math.nan, math.nan, 0, 3.0, 0.1, True)
 
@@ -46,6 +46,13 @@ def test_the_expected_dice_and_its_lower_bound_decide_and_not_the_agreement(dice
         worst = f"worst in amygdala: {dice - 0.1:.2f} ({low - 0.1:.2f} to 0.85)."
         assert found.light == light and f"Expected Dice {dice:.2f} ({low:.2f} to 0.85), {worst}" in found.reason
         assert ("another initial alignment, another checkpoint or a mask" in found.reason) == (light == "red")
+
+
+def test_the_limits_of_the_light_are_those_of_the_checkpoint():
+    row = expecting(0.65, 0.62, 0.7)
+    for limits, light in ((Limits(0.62, 0.5), "green"), (Limits(0.63, 0.65), "yellow"), (Limits(0.6, 0.66), "red")):
+        told = dataclasses.replace(row.expectation, limits=limits)
+        assert verdict(dataclasses.replace(row, expectation=told), 1000).light == light
 
 
 def test_where_nothing_is_known_of_the_expected_dice_the_reason_says_so():

@@ -1,5 +1,6 @@
 """The model of trust: curves that only fall, intervals, what a card keeps of it and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -9,6 +10,7 @@ from ISTNRegistrationLib.core.trust import (
     FEATURES,
     GONE,
     LOOKS,
+    Limits,
     TrustModel,
     check_card,
     model_from,
@@ -85,6 +87,19 @@ def test_a_card_keeps_the_model_and_one_without_it_says_nothing():
     assert model_from(without) is None and people_from(without) == PEOPLE
     other = {"trust": card["trust"] | {"features": list(FEATURES[:-1])}}
     assert model_from(other) is None  # of another version: unknown, as if it were not there
+
+
+def test_a_card_keeps_the_limits_and_an_older_one_has_the_usual_ones():
+    limits = Limits(green=0.66, red=0.55, good=0.75, poor=0.65)
+    card = {"trust": json.loads(json.dumps(to_card(dataclasses.replace(trust_model(), limits=limits), PEOPLE)))}
+    check_card(card, 2, "Checkpoint", "todo")
+    found = model_from(card)
+    assert found.limits == limits and found.expect(np.zeros((2, COUNT)), ("a", "b")).limits == limits
+    del card["trust"]["limits"]
+    assert model_from(card).limits == Limits()
+    for wrong in ({"green": 2.0}, {"red": "0.5"}, {"other": 0.5}, [0.5], None):
+        with pytest.raises(InputError, match="'trust' of its card is damaged"):
+            check_card({"trust": card["trust"] | {"limits": wrong}}, 2, "Checkpoint", "todo")
 
 
 def damaged(key, value):
