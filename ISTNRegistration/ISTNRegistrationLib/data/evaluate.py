@@ -25,7 +25,8 @@ from .quality import SCORES
 from .run import Runner
 
 NEEDED = ("fixed", "moving", "fixed_labels", "moving_labels")
-COLUMNS = ("id", "fixed", "moving", "stage", "label", *SCORES, "agreement", "expected", "light", "folded", "seconds")
+COLUMNS = ("id", "fixed", "moving", "stage", "label", *SCORES, "agreement", "expected", "uncertainty_mm", "light")
+COLUMNS += ("folded", "seconds")
 BEFORE, ONE_PASS, REFINED = "before", "one-pass", "refined"
 MEAN = "mean"
 

@@ -69,14 +69,14 @@ class Journal:
             return {}
         text = read_text(self.path, self._who, "a CSV")
         header, rows = parse(text[: text.rfind("\n") + 1], self._who)  # a last line without an end is half a row
-        if text and (not header or tuple(header) != self.columns[: len(header)]):  # older versions had fewer
+        if text and (header[:1] != ["id"] or not set(header) <= set(self.columns)):  # older versions had fewer
             got, todo = ", ".join(header)[:80], "Give --output another name"
             raise InputError(self._who, "it is a CSV of another kind", ", ".join(self.columns), got, todo)
         found: dict[str, list[dict]] = {}
         for number, row in enumerate(rows):
             if number == 0 or rows[number - 1]["id"] != row["id"]:
                 found.pop(row["id"], None)  # a later entry takes the place of an earlier one
-            found.setdefault(row["id"], []).append({key: value or "" for key, value in row.items()})
+            found.setdefault(row["id"], []).append({key: row.get(key) or "" for key in self.columns})
         return {key: entry for key, entry in found.items() if self._complete(entry)}
 
     def sort(self, identities: list[str]) -> None:

@@ -41,3 +41,12 @@ def test_the_files_of_a_long_list_are_read_once(tmp_path, monkeypatch):
     with Batch(tmp_path / "pairs.csv", tmp_path / "out", BatchOptions(checkpoint, RegisterOptions())) as batch:
         assert len(batch.todo()) == count - 1
     assert len(hashed) == len(set(hashed)) == count
+
+
+def test_a_table_of_an_older_version_with_fewer_columns_goes_on(tmp_path):
+    path = tmp_path / "batch.csv"
+    path.write_text("id,text\n1,a\n")
+    with Journal(path, ("id", "new", "text")) as journal:
+        assert journal.entries == {"1": [{"id": "1", "new": "", "text": "a"}]}
+        journal.append("2", [{"new": "n", "text": "b"}])
+    assert path.read_text() == "id,new,text\n1,,a\n2,n,b\n"
