@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .core.request import Side
     from .core.transform import SpatialTransform
     from .core.volume import Volume
+    from .data.again import register_again
     from .data.exchange import write_field, write_inverse, write_linear
     from .data.images import read_image, read_labels, write_image
     from .data.run import Outcome
@@ -48,6 +49,7 @@ _PLACES = {
     "read_image": "data.images",
     "read_labels": "data.images",
     "read_transform": "data.transforms",
+    "register_again": "data.again",
     "write_field": "data.exchange",
     "write_image": "data.images",
     "write_inverse": "data.exchange",
@@ -70,6 +72,7 @@ __all__ = [
     "read_labels",
     "read_transform",
     "register",
+    "register_again",
     "write_field",
     "write_image",
     "write_inverse",

@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
 KEPT = {
     "Grid InputError Outcome RegisterOptions RegistrationCancelled Side SpatialTransform Volume",
-    "apply apply_points load_checkpoint register",
+    "apply apply_points load_checkpoint register register_again",
     "read_image read_labels read_transform",
     "write_field write_image write_inverse write_linear write_transform",
 }

@@ -17,7 +17,7 @@ from ..core.options import (
     RegisterOptions,
     options_from,
 )
-from .numbers import decimal, whole
+from .numbers import decimal, named_number, whole
 
 DEFAULTS = RegisterOptions()
 
@@ -40,6 +40,11 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     pull = "how much landmarks of both images count while refining; 1: a mean distance of 10 mm costs as much as "
     pull += "structures that are not found (default: 0, they only measure)"
     parser.add_argument("--landmark-weight", type=decimal(0, LARGEST_WEIGHT), default=0.0, metavar="W", help=pull)
+    weight = "how much a structure's maps count while refining, 0 for not at all (once for each; default: 1)"
+    parser.add_argument("--structure-weight", type=named_number, action="append", metavar="NAME=W", help=weight)
+    share = "of the images in what refinement minimizes, the structures have the rest; 0 to 1"
+    share += " (default: 0; dense: what the images allow)"
+    parser.add_argument("--image-share", type=decimal(0, 1), metavar="S", help=share)
     parser.add_argument("--device", choices=DEVICES, default=DEFAULTS.device, help="default: %(default)s")
 
 
@@ -49,8 +54,10 @@ def register_options(args: argparse.Namespace) -> RegisterOptions:
     Raises:
         InputError: options that contradict each other.
     """
-    keys = ("preset", "transform", "refine", "iterations", "device", "keep_best", "landmark_weight")
+    keys = ("preset", "transform", "refine", "iterations", "device", "keep_best", "landmark_weight", "image_share")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
+    if args.structure_weight:
+        given["structure_weights"] = dict(args.structure_weight)
     initial = args.initial if args.initial in INITIALS else Path(args.initial)
     options = options_from({**given, "initial": initial})
     if options.refine == "none" and args.iterations:

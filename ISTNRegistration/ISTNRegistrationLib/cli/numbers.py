@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 
 MOST_THREADS = 1024
@@ -31,3 +32,15 @@ def _within(least, most, convert: Callable, kind: str) -> Callable:
         return number
 
     return read
+
+
+def named_number(text: str) -> tuple[str, float]:
+    """What argparse takes as ``type``: a name and a number, ``left thalamus=0.5``."""
+    name, _equals, number = (part.strip() for part in text.rpartition("="))
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = math.nan
+    if not name or math.isnan(weight):
+        raise argparse.ArgumentTypeError(f"expected a name, = and a number; got {text!r}")
+    return name, weight

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     if args.output_uncertainty:
         checkpoint.check_expects("Leave out --output-uncertainty")
     check_distinct(output_files(args, checkpoint), input_files(args))
-    checkpoint.check_transform(options.transform)
+    checkpoint.check_options(options)
     files = PairFiles(**{key: str(getattr(args, key) or "") for key in INPUTS})
     reader, talk = PairReader(Path()), Talk(args)
     use_threads(args.threads)

@@ -16,6 +16,7 @@ from .container import REPAIR, packed, tensor, values_of, weights_of
 from .errors import InputError
 from .files import write_bytes
 from .istn import ISTN
+from .options import weights_of as structure_weights
 from .trust import model_from
 
 LARGEST_WEIGHT = 1e4  # trained ones are below 10
@@ -38,6 +39,13 @@ class Checkpoint:
             offered = ", ".join(self.config.offers)
             who, todo = f"Checkpoint '{self.name}'", "Pick one of those, or another checkpoint"
             raise InputError(who, "it was not trained for this transform", offered, transform, todo)
+
+    def check_options(self, options) -> None:
+        """Raise InputError for RegisterOptions that ask for what the model does not offer."""
+        self.check_transform(options.transform)
+        if options.structure_weights is not None:
+            self.check_maps("Leave out structure_weights")
+            structure_weights(options.structure_weights, [channel.name for channel in self.config.channels])
 
     def check_maps(self, todo: str) -> None:
         """Raise InputError for a model without an ITN: there would be no heatmaps to show."""

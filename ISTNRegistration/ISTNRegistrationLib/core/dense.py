@@ -38,7 +38,7 @@ class DenseOptions:
 
     Attributes:
         loss: maps, maps+image, or auto: with the image term where the images correlate locally under the start.
-        image_weight: of 1 - LNCC against the maps' relative squared difference.
+        map_weight, image_weight: of the maps' relative squared difference, and of 1 - LNCC.
         reach_mm: how far from a structure images are compared; ``window`` voxels to each side of such a voxel.
         step_mm: typical length of the first step; later ones fall along half a cosine.
         smooth_force, smooth_total: Gaussians (voxels) of each force and, every iteration, of the whole field.
@@ -47,6 +47,7 @@ class DenseOptions:
 
     loss: str = "auto"
     iterations: int = 20
+    map_weight: float = 1.0
     image_weight: float = 3.0
     reach_mm: float = 2.0
     window: int = 2
@@ -95,7 +96,7 @@ def dense_stage(
 
 def choose_terms(box: Box, options: DenseOptions) -> tuple[list, str]:
     """The terms of the loss, and its name: the one asked for, or what the images allow."""
-    terms = [box.map_term(), *(make(box) for make in box.pair.extra)]
+    terms = [box.map_term(options.map_weight), *(make(box) for make in box.pair.extra)]
     if options.loss == "maps":
         return terms, "maps"
     image = box.image_term(options.image_weight, options.reach_mm, options.window)

@@ -67,12 +67,12 @@ class Box:
             held[tuple(index[inside].T[::-1])] = True
         return held
 
-    def map_term(self) -> MapTerm:
-        """The maps' part of the loss."""
+    def map_term(self, weight: float = 1.0) -> MapTerm:
+        """The maps' part of the loss, times ``weight``."""
         warp = Warp(self.pair.moving_map, self._to(self.lattice, self.linear, self.grid), self.grid.shape)
         weights = self.pair.weights
         weights = self.field.new_ones(self.pair.fixed_map.shape[1]) if weights is None else weights
-        return MapTerm(warp, self.cut(self.pair.fixed_map), weights)
+        return MapTerm(warp, self.cut(self.pair.fixed_map), weights, weight)
 
     def image_term(self, weight: float, reach_mm: float, window: int) -> ImageTerm:
         """The images' part: windows ``window`` voxels to each side, around all within ``reach_mm`` of a structure."""

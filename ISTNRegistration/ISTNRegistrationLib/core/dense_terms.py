@@ -50,12 +50,12 @@ class Warp:
 
 
 class MapTerm:
-    """Σ_c w_c |M'_c∘T - F'_c|² / |F'_c|², w with a sum of 1: the paper's refinement loss with balanced channels."""
+    """Σ_c w_c |M'_c∘T - F'_c|² / |F'_c|², w with a sum of ``total``: the paper's refinement, channels balanced."""
 
-    def __init__(self, warp: Warp, fixed: torch.Tensor, weights: torch.Tensor) -> None:
+    def __init__(self, warp: Warp, fixed: torch.Tensor, weights: torch.Tensor, total: float = 1.0) -> None:
         energy = fixed.square().flatten(2).sum(dim=2)[0]
         weights = weights.to(fixed) * (energy > FAINT * energy.max())
-        root = (weights / weights.sum().clamp(min=1e-12) / energy.clamp(min=1e-12)).sqrt()
+        root = (total * weights / weights.sum().clamp(min=1e-12) / energy.clamp(min=1e-12)).sqrt()
         root = root.reshape(1, -1, *[1] * (fixed.ndim - 2))  # makes the loss a plain sum of squares
         warp.moving = warp.moving * root
         self.warp, self.fixed = warp, fixed * root

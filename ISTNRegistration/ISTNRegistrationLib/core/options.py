@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", 
 REFINEMENTS = ("theta", "weights", "none")
 DEVICES = ("auto", "cpu", "cuda")
 MOST_ITERATIONS = 1_000_000
-LARGEST_WEIGHT = 1000.0  # of landmarks: nothing else counts any more
+LARGEST_WEIGHT = 1000.0  # of landmarks or a structure: nothing else counts any more
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,10 @@ class RegisterOptions:
         keep_best: return to an earlier stage whose expected Dice (or agreement) was larger (``stages.best_stage``).
         landmark_weight: how much the landmarks of both images count while refining; 0: they only measure. With 1, a
             mean distance of 10 mm costs as much as structures that are not found at all, 3 mm a tenth of it.
+        structure_weights: how much a structure's maps count while refining, by name; 1 where none is given, 0 for one
+            that does not count. The networks' own answer rests on all of them.
+        image_share: of the images, near the structures that count, in what refinement minimizes; the maps have the
+            rest. From 0 to 1; None: 0, but for a dense transform what the images allow.
     """
 
     transform: str = "affine"
@@ -43,6 +48,8 @@ class RegisterOptions:
     device: str = "auto"
     keep_best: bool = True
     landmark_weight: float = 0.0
+    structure_weights: Mapping[str, float] | None = None
+    image_share: float | None = None
 
     def check(self) -> None:
         """Raise InputError for a value that no registration can use (``initial`` is checked where it is resolved)."""
@@ -59,15 +66,24 @@ class RegisterOptions:
         if not isinstance(self.keep_best, bool):
             raise InputError("Option 'keep_best'", "it cannot be used", "True or False", repr(self.keep_best))
         self._check_landmark_weight()
+        self._check_weighting()
 
     def _check_landmark_weight(self) -> None:
         who, weight = "Option 'landmark_weight'", self.landmark_weight
-        number = isinstance(weight, int | float) and not isinstance(weight, bool)
-        if not number or not 0 <= weight <= LARGEST_WEIGHT:
+        if not _is_number(weight, LARGEST_WEIGHT):
             raise InputError(who, "it cannot be used", f"a number from 0 to {LARGEST_WEIGHT:g}", repr(weight))
         if weight and not self.refines:
             todo = "Refine, or leave the weight at 0"
             raise InputError(who, "landmarks pull only while something is refined", "iterations", "none", todo)
+
+    def _check_weighting(self) -> None:
+        given, share = self.structure_weights, self.image_share
+        if share is not None and not _is_number(share, 1):
+            raise InputError("Option 'image_share'", "it cannot be used", "0 to 1", repr(share))
+        named = given is None or isinstance(given, Mapping)
+        if not named or not all(_is_number(weight, LARGEST_WEIGHT) for weight in (given or {}).values()):
+            expected = f"names of structures, each with a number from 0 to {LARGEST_WEIGHT:g}"
+            raise InputError("Option 'structure_weights'", "it cannot be used", expected, repr(given))
 
     @property
     def refines(self) -> bool:
@@ -78,6 +94,26 @@ class RegisterOptions:
         """As JSON can hold it; the initial alignment as it was asked for."""
         initial = self.initial.tolist() if isinstance(self.initial, np.ndarray) else self.initial
         return dataclasses.asdict(self) | {"initial": str(initial) if isinstance(initial, Path) else initial}
+
+
+def _is_number(value, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def weights_of(given: Mapping[str, float], names: Sequence[str]) -> tuple[float, ...]:
+    """The weight of each of a checkpoint's structures ``names``: 1 where none is given.
+
+    Raises:
+        InputError: a name that no structure has, or no structure that counts.
+    """
+    who = "Option 'structure_weights'"
+    for name in given:
+        if name not in names:
+            raise InputError(who, "the checkpoint has no such structure", ", ".join(names), repr(name))
+    weights = tuple(float(given.get(name, 1.0)) for name in names)
+    if not any(weights):
+        raise InputError(who, "no structure counts", "one weight above 0", "none", "Leave one structure on")
+    return weights
 
 
 def options_from(values: dict) -> RegisterOptions:

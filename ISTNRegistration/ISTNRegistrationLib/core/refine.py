@@ -18,7 +18,8 @@ from .losses import weighted_mse
 from .refine_terms import Bending, MapLoss
 
 OnIteration = Callable[[int, float, torch.Tensor], "bool | None"]
-LEARNING_RATES = {"weights": 1e-3, "theta": 0.06}
+LEARNING_RATES = {"weights": 1e-3, "theta": 0.06, "on": 0.03}
+LONGER, SHORTER = 1.2, 0.4  # steps of refine_on after one that lowered the loss, and after one that did not
 FLOOR = 1e-3  # of the largest gradient: what is far below, rounding among it, takes no full step
 PATIENCE = 25  # iterations that together improve the loss by less than MIN_IMPROVEMENT; Adam may overshoot that long
 MIN_IMPROVEMENT = 1e-3  # of the loss
@@ -29,7 +30,8 @@ Term = Callable[[torch.Tensor, "torch.Tensor | None"], torch.Tensor]  # of a lin
 class Pair:
     """One pair's maps (1, C, ...) and the linear part (1, n+1, n+1) from which a B-spline starts.
 
-    ``extra``: what counts beside the maps, in units of ``energy``.
+    ``extra``: what counts beside the maps, in units of ``energy``. ``counts`` (C,): how much each channel counts, 0 for
+    one that does not; all 1 if None. ``share``: of the maps in what is minimized.
     """
 
     model: ISTN
@@ -38,11 +40,21 @@ class Pair:
     fixed_map: torch.Tensor
     linear: torch.Tensor
     extra: tuple[Term, ...] = ()
+    counts: torch.Tensor | None = None
+    share: float = 1.0
+
+    def counted(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """M', F' (1, C', ...) of the channels that count, and their weights (C',)."""
+        if self.counts is None:
+            return self.moving_map, self.fixed_map, self.model.channel_weights
+        on = self.counts > 0
+        return self.moving_map[:, on], self.fixed_map[:, on], (self.model.channel_weights * self.counts)[on]
 
     @property
     def energy(self) -> float:
         """The loss if M' showed nothing at all."""
-        return float(weighted_mse(torch.zeros_like(self.fixed_map), self.fixed_map, self.model.channel_weights))
+        _moving, fixed, weights = self.counted()
+        return float(weighted_mse(torch.zeros_like(fixed), fixed, weights))
 
     def parts(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Linear matrix and free control points (None for linear transforms) of theta."""
@@ -63,9 +75,24 @@ class Pair:
     def loss(self, theta: torch.Tensor) -> float:
         """MSE(M'∘T, F') over the whole grid, and what counts beside it."""
         parts = self.parts(theta)
-        warped = self.model.warp(self.moving_map, *parts)
-        loss = float(weighted_mse(warped, self.fixed_map, self.model.channel_weights))
+        moving, fixed, weights = self.counted()
+        loss = self.share * float(weighted_mse(self.model.warp(moving, *parts), fixed, weights))
         return loss + self.energy * float(sum(term(*parts) for term in self.extra)) if self.extra else loss
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a registration stands after a stage, for what goes on from there (core/again.py); M' and F' are in it.
+
+    ``pair.transform`` is rigid, affine, bspline or dense, or empty before all of them; ``theta`` None for the last two.
+    """
+
+    pair: Pair
+    theta: torch.Tensor | None = None
+
+    def parts(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Linear matrix and control points (or None)."""
+        return (self.pair.linear, None) if self.theta is None else self.pair.parts(self.theta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +117,18 @@ def refine(pair: Pair, start: torch.Tensor, mode: str, iterations: int, on_itera
         start = min((start, torch.zeros_like(start)), key=objective)
     with torch.enable_grad():
         predict, update = _by_weights(pair) if mode == "weights" else _by_theta(start, iterations)
-        best, losses = _minimize(predict, objective, update, iterations, on_iteration)
+        best, losses = _minimize(predict, update, objective, iterations, on_iteration)
     return Refined(min((given, start, best), key=pair.loss), tuple(losses))
+
+
+def refine_on(pair: Pair, start: torch.Tensor, iterations: int, on_iteration: OnIteration) -> Refined:
+    """Refine ``start``, which is nearly right already, a little on; never ends with a larger loss than that.
+
+    The steps of :func:`refine` are too long there: first they lead away, and back only after many iterations.
+    """
+    with torch.enable_grad():
+        best, losses = _minimize(*_carefully(start), Objective(pair), iterations, on_iteration)
+    return Refined(min((start, best), key=pair.loss), tuple(losses))
 
 
 def _by_weights(pair: Pair):
@@ -131,7 +168,32 @@ def _by_theta(start: torch.Tensor, iterations: int):
     return lambda: theta, update
 
 
-def _minimize(predict, objective, update, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
+def _carefully(start: torch.Tensor):
+    """theta itself, and Adam's step on it from the best so far: longer while it helps, shorter where it does not."""
+    theta, at = start.clone().requires_grad_(True), start.clone()
+    mean, square = torch.zeros_like(theta), torch.zeros_like(theta)
+    decay_mean, decay_square = 0.9, 0.99
+    lowest, rate, count = math.inf, LEARNING_RATES["on"] / LONGER, 0
+
+    def update(loss: torch.Tensor, _iteration: int) -> None:
+        nonlocal lowest, rate, count
+        better = float(loss.detach()) < lowest
+        rate *= LONGER if better else SHORTER
+        if better:
+            lowest, count = float(loss.detach()), count + 1
+            at.copy_(theta.detach())
+            (gradient,) = torch.autograd.grad(loss, theta)
+            mean.lerp_(gradient, 1 - decay_mean)
+            square.lerp_(gradient.square(), 1 - decay_square)
+        step = mean / (1 - decay_mean**count)
+        spread = (square / (1 - decay_square**count)).sqrt()
+        with torch.no_grad():
+            theta.copy_(at - rate * step / (spread + FLOOR * spread.max()).clamp_(min=1e-30))
+
+    return lambda: theta, update
+
+
+def _minimize(predict, update, objective, iterations: int, on_iteration) -> tuple[torch.Tensor, list[float]]:
     """Iterate; returns the theta with the smallest loss. The last iteration only evaluates."""
     best_loss, best, mark, marked_at, losses = math.inf, None, math.inf, 0, []
     for iteration in range(iterations + 1):
@@ -154,7 +216,9 @@ class Objective:
 
     def __init__(self, pair: Pair) -> None:
         self.pair, self.energy = pair, pair.energy if pair.extra else 0.0
-        self.terms = (MapLoss(pair.model, pair.moving_map, pair.fixed_map, pair.linear), Bending(pair.model))
+        moving, fixed, weights = pair.counted()
+        weights = weights if pair.share == 1 else weights * pair.share
+        self.terms = (MapLoss(pair.model, moving, fixed, pair.linear, weights), Bending(pair.model))
 
     def __call__(self, theta: torch.Tensor) -> torch.Tensor:
         """Loss of theta; gradients flow to it."""

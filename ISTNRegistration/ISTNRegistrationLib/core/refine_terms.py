@@ -25,23 +25,13 @@ FULL_MM = 10.0  # with a weight of 1, landmarks this far off cost as much as map
 LINEAR_MM = 10.0  # from here on a landmark's cost grows no longer with the square: one misplaced point is not all
 
 
-class MapLoss:
-    """MSE(M'∘T, F'), summed over the active voxels only.
+class Positions:
+    """T(x) as cube positions (P, n) for some voxels x of the networks' grid: those of the flat ``index`` (P,)."""
 
-    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a small
-    part of the grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
-    """
-
-    def __init__(self, model: ISTN, moving_map: torch.Tensor, fixed_map: torch.Tensor, linear: torch.Tensor) -> None:
-        self.model = model
-        with torch.no_grad():
-            moving = model.warp(moving_map, linear)
-            self.index = active_voxels(torch.cat([moving, fixed_map], dim=1), model.grid.spacing)
-            base = affine_positions(identity(model), model.grid.shape)[0].flatten(0, -2)[self.index]
+    def __init__(self, model: ISTN, index: torch.Tensor) -> None:
+        self.model, self.index = model, index
+        base = affine_positions(identity(model), model.grid.shape)[0].flatten(0, -2)[index]
         self.base = torch.cat([base, torch.ones_like(base[:, :1])], dim=1)  # (P, n+1)
-        root = (model.channel_weights / fixed_map.numel()).sqrt()  # makes the loss a sum of squares
-        self.fixed = fixed_map[0].flatten(1)[:, self.index] * root[:, None]  # (C, P)
-        self.moving = moving_map * root.reshape(1, -1, *[1] * model.config.ndim)
 
     def __call__(self, linear: torch.Tensor, coefficients: torch.Tensor | None) -> torch.Tensor:
         matrix = (self.model.cube_inverse @ linear @ self.model.cube)[0]
@@ -49,8 +39,33 @@ class MapLoss:
         if coefficients is not None:
             field = self.model.cube_field(linear, coefficients)[0].flatten(0, -2)
             positions = positions + field.index_select(0, self.index)
-        shape = (1, 2) + (1,) * (self.model.config.ndim - 2) + (-1, self.model.config.ndim)
-        warped = sample(self.moving, positions.reshape(shape))
+        return positions
+
+
+class MapLoss:
+    """MSE(M'∘T, F'), summed over the active voxels only.
+
+    Active are the voxels within ``REACH_MM`` of where F' or M' (as it lies at the start) shows anything: a small
+    part of the grid. The rest of the squared difference hardly changes; without it an iteration is much cheaper.
+
+    Args:
+        linear: (1, n+1, n+1), by which M' lies at the start.
+        weights: of the channels, (C,).
+    """
+
+    def __init__(self, model: ISTN, moving_map: torch.Tensor, fixed_map: torch.Tensor, linear, weights) -> None:
+        with torch.no_grad():
+            moving = model.warp(moving_map, linear)
+            index = active_voxels(torch.cat([moving, fixed_map], dim=1), model.grid.spacing)
+            self.positions = Positions(model, index)
+        root = (weights / fixed_map.numel()).sqrt()  # makes the loss a sum of squares
+        self.fixed = fixed_map[0].flatten(1)[:, index] * root[:, None]  # (C, P)
+        self.moving = moving_map * root.reshape(1, -1, *[1] * model.config.ndim)
+
+    def __call__(self, linear: torch.Tensor, coefficients: torch.Tensor | None) -> torch.Tensor:
+        positions = self.positions(linear, coefficients)
+        ndim = positions.shape[1]
+        warped = sample(self.moving, positions.reshape((1, 2) + (1,) * (ndim - 2) + (-1, ndim)))
         return (warped.reshape(self.fixed.shape) - self.fixed).square().sum()
 
 

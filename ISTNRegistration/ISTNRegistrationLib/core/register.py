@@ -27,6 +27,7 @@ from .mirror import mirror_averaged, trained_on_mirrors
 from .options import RegisterOptions
 from .placement import Placement, seen
 from .preprocess import Prepared
+from .refine import State
 from .stages import Beside, OnProgress, Progress, Stage, run_stages, start
 from .transform import SpatialTransform
 from .volume import Volume, check_image
@@ -42,7 +43,7 @@ class RegistrationResult:
     ``kept`` names the stage whose transform it is: the last one, or a better one before it.
     ``fell_back``: the graphics card had too little memory, and the CPU was used.
     ``looked``: how the structures were looked for, where that took more than one look; ``doubts``: what is strange
-    about the pose of an image.
+    about the pose of an image. ``standing``: what ``core.again`` goes on from.
     """
 
     transform: SpatialTransform
@@ -56,6 +57,16 @@ class RegistrationResult:
     fell_back: bool = False
     looked: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    standing: Standing | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """What a registration goes on from (core/again.py): parameters and maps, where they lie, and what is beside."""
+
+    state: State
+    placement: Placement
+    beside: Beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +130,7 @@ def register_pair(
     """
     options = options or RegisterOptions()
     options.check()
-    checkpoint.check_transform(options.transform)
+    checkpoint.check_options(options)
     _check(moving, "Moving", checkpoint)
     told = constraints or Constraints()
     try:
@@ -140,7 +151,7 @@ def _register(fixed, moving: Volume, checkpoint: Checkpoint, options: RegisterOp
     fixed_map = corrected(fixed.map, constraints.fixed_maps, fixed.grid, np.eye(len(initial)))
     maps, placement = (moving_map, fixed_map), Placement(fixed.grid, initial)
     judge = witness(checkpoint.config, checkpoint.card, (there.values, fixed.located.values), maps, placement)
-    beside = Beside((fixed.image, image), judge, constraints)
+    beside = Beside((fixed.image, image), judge, constraints, (there.values, fixed.located.values))
     result = register_maps(fixed.model, maps, placement, options, on_progress, beside)
     sides = (("fixed", fixed.located), ("moving", there))
     looked, doubts = (sum((getattr(s, of)(role) for role, s in sides), ()) for of in ("notes", "doubts"))
@@ -191,16 +202,18 @@ def register_maps(
         beside: the images, which only a dense transform needs, the witness, if the checkpoint can judge, constraints.
     """
     told = on_progress or _ignore
-    stages, best, warped = run_stages(start(model, *maps), beside or Beside(), placement, options, told)
+    beside = beside or Beside()
+    steps, best = run_stages(start(model, *maps), beside, placement, options, told)
     return RegistrationResult(
-        transform=stages[best].transform,
-        kept=stages[best].name,
+        transform=steps.stages[best].transform,
+        kept=steps.stages[best].name,
         initial=placement.initial,
-        stages=tuple(stages),
+        stages=tuple(steps.stages),
         fixed_map=placement.fixed_volume(maps[1], "F'"),
         moving_map=placement.moving_volume(maps[0], "M'"),
-        warped_map=placement.fixed_volume(warped, "warped M'"),
+        warped_map=placement.fixed_volume(steps.warped[best], "warped M'"),
         options=options,
+        standing=Standing(steps.states[best], placement, beside),
     )
 
 

@@ -97,7 +97,7 @@ class Batch:
             who, what = f"Pairs '{pairs.name}'", "the table of results would overwrite it"
             raise InputError(who, what, "another folder or name", str(pairs), "Give --output another folder")
         options.register.check()
-        options.checkpoint.check_transform(options.register.transform)
+        options.checkpoint.check_options(options.register)
         if options.heatmaps:
             options.checkpoint.check_maps("Do not ask for heatmaps")
         self.output, self._options, self._version = output, options, options.version

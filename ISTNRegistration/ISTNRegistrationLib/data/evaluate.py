@@ -46,7 +46,7 @@ class Evaluation:
 
     def __init__(self, pairs: Path, output: Path, options: BatchOptions, labels=()) -> None:
         options.register.check()
-        options.checkpoint.check_transform(options.register.transform)
+        options.checkpoint.check_options(options.register)
         self._options, self._labels = options, tuple(sorted(labels))
         self._pairs, self._reader = read_pairs(pairs, NEEDED), PairReader(pairs.parent)
         self._work = EvaluationWork(pairs.parent, options, self._labels)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..core.errors import InputError
+from ..core.landmarks import LandmarkPairs
 from ..core.metrics import dice, finite_mean
 from ..core.quality import LabelScore, StageQuality
 from ..core.register import RegistrationResult, Stage
@@ -32,7 +33,7 @@ def measure_stage(stage: Stage, result: RegistrationResult, labels=None, landmar
         stage=stage.name,
         agreement=stage.agreement,
         **{key: finite_mean([getattr(score, key) for score in scores]) for key in SCORES},
-        tre_mm=float(landmarks.errors(stage.transform).mean()) if landmarks is not None else math.nan,
+        tre_mm=mean_error(stage.transform, landmarks),
         folded=stage.folded,
         displacement_mm=float(moved.max()),
         seconds=stage.seconds,
@@ -79,3 +80,8 @@ def label_scores(fixed: np.ndarray, warped: np.ndarray, spacing, labels) -> list
         surface = surface_distance(there, here, spacing)
         scores.append(LabelScore(int(label), dice(there, here), surface.average, surface.hd95))
     return scores
+
+
+def mean_error(transform: SpatialTransform, landmarks: LandmarkPairs | None) -> float:
+    """Their mean distance in mm; NaN without landmarks."""
+    return float(landmarks.errors(transform).mean()) if landmarks is not None else math.nan

@@ -38,6 +38,7 @@ def registration_report(outcome) -> dict:
         "notes": list(outcome.notes),
         "verdict": {"light": verdict.light, "reason": verdict.reason},
         "kept": result.kept,
+        "variant": _variant(outcome),
         "stages": [_stage(*both) for both in zip(result.stages, outcome.quality, strict=True)],
         "initial_fixed_to_moving_LPS": result.initial.tolist(),
         "linear_fixed_to_moving_LPS": result.transform.linear.tolist(),
@@ -72,6 +73,15 @@ def versions() -> dict[str, str]:
     packages = {"torch": torch, "numpy": np, "SimpleITK": sitk, "h5py": h5py}
     others = {name: str(package.__version__) for name, package in packages.items()}
     return {"istn-registration": own, "python": platform.python_version(), **others}
+
+
+def _variant(outcome) -> dict | None:
+    """Of which answer it is a variant, and what was changed since then, step by step; None for a first answer."""
+    first = outcome.origin
+    if first is None:
+        return None
+    of = {"kept": first.result.kept, "options": first.request.options.as_dict()}
+    return {"of": of, "changes": list(outcome.changes)}
 
 
 def _side(side) -> dict:

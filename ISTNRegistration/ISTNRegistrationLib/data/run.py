@@ -28,7 +28,7 @@ from ..core.volume import Volume
 from ..core.warp import masked, warp_volume
 from .corrections import corrected_maps, corrected_note
 from .initial import resolve_initial
-from .quality import measure_stage
+from .quality import mean_error, measure_stage
 from .report import registration_report
 from .starts import better_start
 
@@ -47,6 +47,8 @@ class Outcome:
         warnings: what was wrong with the input.
         notes: what the run says about itself.
         seconds: all of it, without reading files and measuring.
+        origin: of a variant (data/again.py) the first answer; None for that one itself.
+        changes: of a variant what was changed since then, step by step.
     """
 
     request: Request
@@ -55,6 +57,8 @@ class Outcome:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     seconds: float
+    origin: Outcome | None = None
+    changes: tuple[dict, ...] = ()
 
     @cached_property
     def kept(self) -> StageQuality:
@@ -68,13 +72,21 @@ class Outcome:
 
     def measure(self, stage: Stage) -> StageQuality:
         """The row of one stage, with the reference labels and landmarks that both sides have."""
-        request = self.request
+        request, kept = self.request, stage.name == self.result.kept
+        known = self.origin and self.origin.row_of(stage)
+        if known:  # of a variant only the landmarks can be others
+            return dataclasses.replace(known, kept=kept, tre_mm=mean_error(stage.transform, request.landmarks))
         return measure_stage(stage, self.result, request.both("labels"), request.landmarks, request.labels)
+
+    def row_of(self, stage: Stage) -> StageQuality | None:
+        """The row of a stage of this very run."""
+        rows = zip(self.result.stages, self.quality, strict=True)
+        return next((row for own, row in rows if own.transform is stage.transform), None)
 
     @property
     def verdict(self) -> Verdict:
         """The light and its reason."""
-        notes = (*_notes(self.result), *self.result.doubts)
+        notes = (*notes_of(self.result), *self.result.doubts)
         return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), notes)
 
     def warped(self, order: str = "linear") -> Volume:
@@ -115,7 +127,7 @@ class Runner:
         began = time.perf_counter()
         request.check()
         checkpoint = self.load(request.checkpoint)
-        checkpoint.check_transform(request.options.transform)
+        checkpoint.check_options(request.options)
         constraints = _constraints(request, checkpoint)
         fixed, moving = self._fixed_image(request, checkpoint, on_progress), _shown(request.moving)
         options = _resolved(request, fixed, moving)
@@ -125,7 +137,7 @@ class Runner:
 
         result, tried = better_start(register(options), fixed, moving, checkpoint, register)
         found = (*_warnings(request, checkpoint), *result.doubts)
-        notes = (*_notes(result), *result.looked, *tried, *_corrected(constraints, checkpoint))
+        notes = (*notes_of(result), *result.looked, *tried, *_corrected(constraints, checkpoint))
         return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began)
 
     def load(self, checkpoint: Checkpoint | str | Path) -> Checkpoint:
@@ -192,7 +204,7 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     return (*read, *said, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
 
 
-def _notes(result: RegistrationResult) -> tuple[str, ...]:
+def notes_of(result: RegistrationResult) -> tuple[str, ...]:
     notes = (CPU_INSTEAD,) if result.fell_back else ()
     if result.kept != result.stages[-1].name:
         notes += (f"Stage '{result.stages[-1].name}' made things worse: '{result.kept}' was kept.",)

@@ -51,7 +51,9 @@ def test_the_report_says_what_was_done_and_the_table_is_printed(given, tmp_path,
     names = [stage["name"] for stage in report["stages"]]
     assert names == ["initial", "affine", "affine refined", "bspline", "bspline refined"]
     wanted = {"transform": "bspline", "initial": "auto", "refine": "theta", "iterations": 3, "device": "cpu"}
-    assert report["options"] == wanted | {"keep_best": True, "landmark_weight": 0.0}
+    assert report["options"] == wanted | {
+        **{"keep_best": True, "landmark_weight": 0.0, "structure_weights": None, "image_share": None}
+    }
     for key in ("fixed", "moving"):
         digest = hashlib.sha256(given[key].read_bytes()).hexdigest()
         assert report["files"][key] == {"path": str(given[key].resolve()), "sha256": digest}
@@ -174,3 +176,16 @@ def test_a_page_that_cannot_be_written_and_pictures_on_a_file_are_refused_first(
     for option, path in (("report", tmp_path / "none" / "r.html"), ("pictures", tmp_path / "file")):
         assert run("register", **given, **{"output_transform": tmp_path / "t.h5", option: path}) == 2
     assert files_in(tmp_path) == {"file"} and "Picture folder" in capsys.readouterr().err
+
+
+def test_weights_of_structures_and_the_images_share_are_options(given, tmp_path, capsys):
+    words = ["--structure-weight", "caudate=0", "--structure-weight", "putamen=2.5", "--image-share", "0.25"]
+    assert run("register", *words, **given, **outputs(tmp_path)) == 0
+    options = json.loads((tmp_path / "r.json").read_text())["options"]
+    assert options["structure_weights"] == {"caudate": 0.0, "putamen": 2.5} and options["image_share"] == 0.25
+    for word in ("caudate", "=2", "caudate=many", "caudate=nan"):
+        assert run("register", "--structure-weight", word, **given, **outputs(tmp_path)) == 2
+        assert "expected a name, = and a number" in capsys.readouterr().err
+    assert run("register", "--structure-weight", "left foot=1", **given, **outputs(tmp_path)) == 2
+    assert "Expected putamen, caudate; got 'left foot'" in capsys.readouterr().err
+    assert run("register", "--image-share", "1.5", **given, **outputs(tmp_path)) == 2
