@@ -12,7 +12,8 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 
 STARTED = ["paper/results", "paper/peers_validation", "paper/choices", "benchmark/speed", "benchmark/memory"]
-STARTED += ["benchmark/synthesis", "pictures/demo", "pictures/figure_synthesis", "release/mutants"]
+STARTED += ["benchmark/robustness", "benchmark/synthesis", "pictures/demo"]
+STARTED += ["pictures/figure_synthesis", "release/mutants"]
 
 
 @pytest.mark.parametrize("name", STARTED)

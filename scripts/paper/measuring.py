@@ -20,12 +20,17 @@ HEAD = ("method", "version", "fixed", "moving")
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of an answer; seconds since the start; no ``transform`` where another program keeps it."""
+    """A stage of an answer; seconds since the start; no ``transform`` where another program keeps it.
+
+    ``light`` and ``said`` (warnings): what our own verdict was, if it was asked for.
+    """
 
     stage: str
     seconds: float
     warp: Warp
     transform: SpatialTransform | None = None
+    light: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True)

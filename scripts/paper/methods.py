@@ -50,13 +50,17 @@ def columns(dataset: Dataset, runs: Path) -> list[Method]:
             best = functools.partial(best_case, checkpoint, BSPLINE)
             found.append(Method("soi", version(repr(checkpoint.config)), lambda p, f=best: _steps(*f(p), p)))
     settings = peers.settings(dataset.name)
-    return [*found, *_tools(dataset), Method("simpleitk", version(*settings), functools.partial(_simpleitk, settings))]
+    return [
+        *found,
+        *_tools(dataset),
+        Method("simpleitk", version(*settings), functools.partial(simpleitk_steps, settings)),
+    ]
 
 
 def rows(dataset: Dataset, checkpoint: Checkpoint | None = None) -> list[Method]:
     """Of docs/results.md: the start and SimpleITK; with a checkpoint its network, the best case, images alone."""
     affine, bspline = peers.settings(dataset.name)
-    simpleitk = functools.partial(_simpleitk, (affine, bspline))
+    simpleitk = functools.partial(simpleitk_steps, (affine, bspline))
     found = [
         identity("identity", dataset),
         Method("intensity_affine", version(affine), lambda pair: itertools.islice(simpleitk(pair), 1)),
@@ -191,19 +195,20 @@ def _tools(dataset: Dataset) -> list[Method]:
         "greedy": (peers_deformable.register_greedy, peers_deformable.GreedySettings()),
     }
     return [
-        Method(key, version(settings, CROP_MM), functools.partial(_tool, dataset, function, settings))
+        Method(key, version(settings, CROP_MM), functools.partial(tool_steps, dataset, function, settings))
         for key, (function, settings) in tools.items()
     ]
 
 
-def _tool(dataset: Dataset, function, settings, pair: Pair) -> Iterator[Step]:
-    """Both images start matched, so that the tool's own start is the identity."""
+def tool_steps(dataset: Dataset, function, settings, pair: Pair, whole: bool = False) -> Iterator[Step]:
+    """Both images start matched, so that the tool's own start is the identity; ``whole`` images, or cropped ones."""
     back = np.linalg.inv(start(dataset, pair))
 
     def shifted(volume: Volume) -> Volume:
         return Volume(volume.array, volume.grid.moved(back), volume.name)
 
-    images = [cropped(dataset, pair[0].image), cropped(dataset, shifted(pair[1].image))]
+    images = [pair[0].image, shifted(pair[1].image)]
+    images = images if whole else [cropped(dataset, image) for image in images]
     for answer in function(*images, settings):
         yield Step(answer.stage, answer.seconds, lambda v, o, a=answer: _pasted(a.warp(shifted(v), o), images[0], pair))
 
@@ -229,7 +234,8 @@ def _pasted(array: np.ndarray, image: Volume, pair: Pair) -> np.ndarray:
     return result
 
 
-def _simpleitk(settings: tuple, pair: Pair) -> Iterator[Step]:
+def simpleitk_steps(settings: tuple, pair: Pair) -> Iterator[Step]:
+    """Affine, then B-spline from there."""
     fixed, moving = pair
     began = time.perf_counter()
     affine = peers.register_affine(fixed.image, moving.image, fixed.mask, settings[0])

@@ -7,6 +7,7 @@ Toy: labels, landmarks, center lines, known transforms. Painted: what `istn trai
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from ..core.config import GridConfig
+from ..core.config import MOST_VOXELS, GridConfig
 from ..core.errors import InputError
 from ..core.files import write_text
 from ..core.grid import Grid
@@ -102,25 +103,40 @@ def paint(args: argparse.Namespace) -> None:
 
 
 def _paint_map(path: Path, config: RunConfig, args: argparse.Namespace) -> None:
+    step = config.synthesis.harsh_from if args.step is None else args.step
+    seeds = [(args.seed, step, number) for number in range(args.count)]
+    for image, labels in painted(path, config, seeds, args.whole):
+        write_image(args.output / f"{image.name}.nii.gz", image)
+        write_image(args.output / f"{image.name}_labels.nii.gz", labels)
+
+
+def painted(path: Path, config: RunConfig, seeds, whole: bool = False) -> Iterator[tuple[Volume, Volume]]:
+    """An image of a label map and the labels of its structures, for each of ``seeds``: (seed, step, number).
+
+    Args:
+        whole: all of the label map, not only what the networks see.
+
+    Raises:
+        InputError: the label map cannot be painted.
+    """
     array, source, middle = read_paintable(path, config.model)
-    model = replace(config.model, grid=_around(source)) if args.whole else config.model
+    model = replace(config.model, grid=_around(source)) if whole else config.model
     synthesizer = Synthesizer(config.synthesis, config.augment, model)
     labels = torch.from_numpy(array.astype(np.float32))[None, None]
-    step = config.synthesis.harsh_from if args.step is None else args.step
     grid = Grid.centered(middle, model.grid.size, model.grid.spacing)
-    for number in range(args.count):
-        image, soi = synthesizer(labels, source, np.random.default_rng([args.seed, step, number]), step)
+    for seed, step, number in seeds:
+        image, soi = synthesizer(labels, source, np.random.default_rng([seed, step, number]), step)
         name = f"{path.name.split('.')[0]}_{number:04d}"
-        write_image(args.output / f"{name}.nii.gz", Volume(image[0, 0].numpy(), grid, name))
-        structures = _labels(soi[0].numpy(), model.channels)
-        write_image(args.output / f"{name}_labels.nii.gz", Volume(structures, grid, name))
+        yield Volume(image[0, 0].numpy(), grid, name), Volume(_labels(soi[0].numpy(), model.channels), grid, name)
 
 
 def _around(source: Grid) -> GridConfig:
-    """The smallest grid of the source's spacing that has its zero in the middle and covers it."""
+    """A grid over all of the source, its zero in the middle; voxels of the source, or wider where they are too many."""
     ends = np.abs([source.origin, source.index_to_physical(np.asarray(source.size) - 1)]).max(axis=0)
-    size = 2 * np.ceil(ends / source.spacing).astype(int) + 1
-    return GridConfig(size=tuple(size.tolist()), spacing=source.spacing)
+    half = np.ceil(ends / source.spacing)
+    wider = max(1.0, float(np.prod(2 * half + 3) / MOST_VOXELS) ** (1 / source.ndim))
+    size = 2 * np.ceil(half / wider).astype(int) + 1
+    return GridConfig(size=tuple(size.tolist()), spacing=tuple(wider * step for step in source.spacing))
 
 
 def _labels(soi: np.ndarray, channels) -> np.ndarray:

@@ -143,6 +143,19 @@ def test_the_command_paints_images_whose_labels_lie_where_the_label_map_s_do(ndi
     np.testing.assert_allclose(places[0], places[1], atol=1.5)
 
 
+def test_a_head_of_too_many_voxels_is_painted_whole_with_wider_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr("ISTNRegistrationLib.cli.synthesize.MOST_VOXELS", 6000)
+    study = painted_study(tmp_path, 3, extra="\n[augment]\ntranslation_mm = 0\nrotation_deg = 0\nelastic_mm = 0\n")
+    words = ["--from", str(tmp_path / "b_soi.nii.gz"), "--whole"]
+    assert run("synthesize", *words, config=study["config"], output=tmp_path / "out", count=1) == 0
+    original = read_labels(tmp_path / "b_soi.nii.gz")
+    labels = read_labels(tmp_path / "out" / "b_soi_0000_labels.nii.gz")
+    assert labels.array.size <= 6000 < original.array.size and labels.grid.spacing[0] > 1
+    assert all(labels.grid.shows(labels.grid.physical_to_index(original.grid.corners())))
+    places = [v.grid.index_to_physical(np.argwhere(v.array == 2)[:, ::-1].mean(axis=0)) for v in (labels, original)]
+    np.testing.assert_allclose(places[0], places[1], atol=1.5)
+
+
 @pytest.mark.parametrize("given", ["--from", "--config"])
 def test_painting_needs_label_maps_and_a_configuration(given, tmp_path, capsys):
     study = write_study(tmp_path)
