@@ -34,7 +34,7 @@ def lib(*names: str) -> frozenset[str]:
     return frozenset(f"{LIBRARY}.{name}" for name in names)
 
 
-TORCH_FREE_NAMES = ("card", "checks", "colors", "config", "device", "errors", "files", "landmarks")
+TORCH_FREE_NAMES = ("card", "checks", "suitability", "colors", "config", "device", "errors", "files", "landmarks")
 TORCH_FREE_NAMES += ("license", "options", "quality", "request", "roi", "trust")
 TORCH_FREE = lib(*(f"core.{name}" for name in TORCH_FREE_NAMES))
 STANDARD = frozenset(sys.stdlib_module_names) | {"tomllib"}  # new in 3.11

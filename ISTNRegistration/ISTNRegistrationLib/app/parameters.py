@@ -21,7 +21,7 @@ OWN_PRESET = "ISTNRegistration/OwnPreset"
 def initialLabels() -> list[str]:
     """What a user reads for each initial alignment, in the order of ``INITIALS``."""
     return [
-        _("Automatic (as the checkpoint was trained)"),
+        _("Automatic: by the structures, in any position"),
         _("None: the images lie right already"),
         _("Centers of the images"),
         _("Centers of mass"),

@@ -9,7 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from ..bridge.checks import pairWarnings
+from ..bridge.checks import pairWarnings, suggestedCheckpoint
 from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
 from ..bridge.registration import NodeRequest, SideNodes
@@ -44,7 +44,7 @@ class RegisterTab:
 
     def __init__(self, ui, logic, turn, onResult) -> None:
         self.ui, self.logic, self.onResult, self._turn = ui, logic, onResult, turn
-        self.parameters = self._run = self._preview = None
+        self.parameters = self._run = self._preview = self._suggested = None
         self._curves, self._began = {}, 0.0
         self.models = ModelChooser(ui, self._onModelChanged)
         ui.applyButton.connect("clicked(bool)", self.onApply)
@@ -53,6 +53,7 @@ class RegisterTab:
         ui.savePresetButton.connect("clicked(bool)", self.onSavePreset)
         ui.presetComboBox.connect("activated(int)", self.onPreset)
         ui.transformComboBox.connect("activated(int)", self.onTransform)
+        ui.suggestionButton.connect("clicked(bool)", self.onSuggestion)
         for name, text in presetLabels().items():
             ui.presetComboBox.addItem(text, name)
         ui.runFrame.visible = False
@@ -85,6 +86,17 @@ class RegisterTab:
         said = [] if missing else self._warnings()
         self.ui.warningsLabel.text = "\n".join(f"⚠ {text}" for text in said)
         self.ui.warningsLabel.visible = bool(said)
+        self._suggest(None if missing else suggestedCheckpoint(p.fixedVolume, p.movingVolume, self.models.card))
+
+    def _suggest(self, name: str | None) -> None:
+        self._suggested = name
+        self.ui.suggestionButton.text = _("Use '{name}', which fits these images").format(name=name or "")
+        self.ui.suggestionButton.visible = bool(name)
+
+    def onSuggestion(self) -> None:
+        """Choose the checkpoint that was suggested."""
+        if self._suggested:
+            self._onModelChanged(self._suggested)
 
     def _busy(self) -> str:
         if self._run is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import slicer
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ..core.card import CheckpointCard
-from ..core.checks import ImageFacts, warnings
+from ..core.checks import warnings
 from ..core.grid import Grid
+from ..core.suitability import ImageFacts, middle_over_rim, suggestion
 from .hardened import hardenedGrid
 from .volumes import RAS_TO_LPS, ijkToRas, ijkToWorld, keepsRightAngles
 
@@ -33,8 +36,16 @@ def pairWarnings(
     return warnings(*facts, card.config, card.card, initial, same)
 
 
+def suggestedCheckpoint(
+    fixedNode: slicer.vtkMRMLScalarVolumeNode, movingNode: slicer.vtkMRMLScalarVolumeNode, card: CheckpointCard
+) -> str | None:
+    """Name of the shipped checkpoint that fits both volumes where the one of ``card`` does not; else None."""
+    facts = [imageFacts(node) for node in (fixedNode, movingNode)]
+    return None if None in facts else suggestion(facts, card.config, card.card)
+
+
 def imageFacts(node: slicer.vtkMRMLScalarVolumeNode) -> ImageFacts | None:
-    """Where a volume lies (LPS mm, in the world), and its darkest value; None for one without an image."""
+    """What is known of a volume without work (its grid in the world, LPS mm); None for one without an image."""
     image = node.GetImageData()
     if image is None or image.GetNumberOfPoints() == 0:
         return None
@@ -44,4 +55,8 @@ def imageFacts(node: slicer.vtkMRMLScalarVolumeNode) -> ImageFacts | None:
         grid = Grid.from_matrix(image.GetDimensions(), RAS_TO_LPS @ ijkToWorld(node))
     else:
         grid = hardenedGrid(node)
-    return ImageFacts(grid, image.GetScalarRange()[0])
+    middle = math.nan
+    if image.GetNumberOfScalarComponents() == 1:
+        values = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+        middle = middle_over_rim(values, np.linalg.norm(ijkToRas(node)[:3, :3], axis=0))
+    return ImageFacts(grid, image.GetScalarRange()[0], middle)

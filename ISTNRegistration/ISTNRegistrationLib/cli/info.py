@@ -1,13 +1,21 @@
-"""istn info: what a checkpoint is for, where it comes from and how good it is."""
+"""istn info: what a checkpoint is for, where it comes from and how good it is; with --for, which one fits an image."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from dataclasses import asdict
+from pathlib import Path
 
+from ..core.card import shipped
 from ..core.checkpoint import Checkpoint, load_checkpoint
+from ..core.errors import InputError
 from ..core.license import UNSETTLED, plain_words
+from ..core.locate import canonical_of, first_look
+from ..core.preprocess import Prepared
+from ..core.suitability import ImageFacts, doubts
+from ..core.volume import check_image
+from ..data.images import read_image
 
 CARD = ("title", "data", "license", "credits", "note", "created")
 
@@ -15,19 +23,58 @@ CARD = ("title", "data", "license", "credits", "note", "created")
 def add_parser(commands) -> None:
     """Add ``info`` to the ``istn`` command."""
     parser = commands.add_parser("info", help="print a checkpoint's card", description=__doc__)
-    parser.add_argument("checkpoint", help="a shipped name (brain, hippocampus) or a file")
+    parser.add_argument("checkpoint", nargs="?", help="a shipped name (brain, hippocampus) or a file")
+    text = "say how well this image fits the checkpoint, or, without one, each of the shipped ones"
+    parser.add_argument("--for", dest="image", type=Path, metavar="IMAGE", help=text)
     parser.add_argument("--json", action="store_true", help="everything, for programs")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the card."""
+    """Print the card, or how well an image fits."""
+    if args.image or not args.checkpoint:
+        print("\n".join(fitting(args.image, [args.checkpoint] if args.checkpoint else sorted(shipped()))))
+        return
     checkpoint = load_checkpoint(args.checkpoint)
     if args.json:
         whole = {"name": checkpoint.name, "sha256": checkpoint.sha256, "config": asdict(checkpoint.config)}
         print(json.dumps(whole | {"card": checkpoint.card}, indent=2))
     else:
         print("\n".join(f"{title + ':':<13} {text}" for title, text in lines(checkpoint)))
+
+
+def fitting(path: Path | None, names: list[str]) -> list[str]:
+    """For each checkpoint a line: what is odd about the image, and what the networks find at a first look.
+
+    Raises:
+        InputError: no image, or it or a checkpoint cannot be read.
+    """
+    if path is None:
+        expected = f"one of {', '.join(shipped())}, or a file; or --for IMAGE"
+        raise InputError("Checkpoint", "none is named", expected, "nothing", "Name one")
+    volume = read_image(path)
+    check_image(volume, "The")
+    facts, image = ImageFacts.of(volume.array, volume.grid), Prepared(volume)
+    found = []
+    for checkpoint in map(load_checkpoint, names):
+        said = [f"It is for {checkpoint.config.ndim}-D images."]
+        if checkpoint.config.ndim == volume.grid.ndim:
+            said = doubts("", facts, checkpoint.config, checkpoint.card) or ["It fits."]
+            said += _seen(image, checkpoint)
+        found.append(f"{checkpoint.name + ':':<13} {' '.join(' '.join(said).split())}")
+    return found
+
+
+def _seen(image: Prepared, checkpoint: Checkpoint) -> list[str]:
+    canonical = canonical_of(checkpoint)
+    if canonical is None:
+        return []
+    try:
+        found = first_look(image, checkpoint.model, canonical)
+    except InputError:
+        return ["Its networks see nothing of the image."]
+    turned = "" if found.settled else "; upright and where it looks first, that is not enough: auto would search"
+    return [f"Its structures are found with score {found.score:.2f} of 1{turned}."]
 
 
 def lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:

@@ -4,39 +4,16 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 
 import numpy as np
 
 from .config import ModelConfig
-from .grid import Grid
+from .suitability import ImageFacts, doubts, suggestion
 
-CT_BELOW = -200  # MR images have no such values
-COARSE_FACTOR = 2.5  # times the networks' spacing
-SMALL_PART, LARGE_PART = 0.25, 8.0  # of the networks' grid
 # Peaks of docs/benchmark.md, rounded up: 0.80 GB with networks of 64^3, 2.35 GB for an image of 512^3 onto another.
 BYTES_PER_NETWORK_VOXEL = 2000
 BYTES_PER_IMAGE_VOXEL = 8
 BASE_BYTES = 0.3e9
-
-
-@dataclass(frozen=True, eq=False)
-class ImageFacts:
-    """What must be known of an image to warn: where it lies (any one frame for both), and its darkest value."""
-
-    grid: Grid
-    lowest: float
-
-    @property
-    def extent(self) -> np.ndarray:
-        """Size in mm along the voxel axes."""
-        return np.multiply(self.grid.size, self.grid.spacing)
-
-    @property
-    def box(self) -> np.ndarray:
-        """Lowest and highest corner (2, n), mm."""
-        points = self.grid.corners(margin=0.5)
-        return np.stack([points.min(axis=0), points.max(axis=0)])
 
 
 def warnings(fixed: ImageFacts, moving: ImageFacts, config: ModelConfig, card: dict, initial, same=False) -> list[str]:
@@ -49,26 +26,12 @@ def warnings(fixed: ImageFacts, moving: ImageFacts, config: ModelConfig, card: d
     """
     sides = {"fixed": fixed, "moving": moving}
     found = ["Fixed and moving are the same image."] if same else []
-    found += [text for role, facts in sides.items() for text in _unlike_training(role, facts, config, card)]
+    found += [text for role, facts in sides.items() for text in doubts(role, facts, config, card)]
+    better = suggestion(sides.values(), config, card)
+    found += [f"The checkpoint '{better}' fits these images better."] if better else []
     if isinstance(initial, str) and initial == "none":
         found += _apart(fixed, moving, config)
     return found + _memory(sides.values(), config)
-
-
-def _unlike_training(role: str, facts: ImageFacts, config: ModelConfig, card: dict) -> list[str]:
-    found = []
-    modality = f"{card.get('title', '')} {card.get('data', '')}"
-    if facts.lowest < CT_BELOW and ("MR" in modality or "T1" in modality):
-        found.append(f"The {role} image looks like CT; the checkpoint was trained on MR.")
-    coarse, network = max(facts.grid.spacing), max(config.grid.spacing)
-    if coarse > COARSE_FACTOR * network:
-        found.append(f"The {role} image's voxels ({coarse:.1f} mm) are coarse: the networks see {network:g} mm.")
-    share = float(np.prod(facts.extent) / np.prod(np.multiply(config.grid.size, config.grid.spacing)))
-    if share < SMALL_PART:
-        found.append(f"The {role} image shows much less than the region that the checkpoint was trained on.")
-    if share > LARGE_PART and config.grid.anchor in ("center", "content"):  # where the structures should be
-        found.append(f"The {role} image shows far more than the region around which the checkpoint expects a crop.")
-    return found
 
 
 def _apart(fixed: ImageFacts, moving: ImageFacts, config: ModelConfig) -> list[str]:

@@ -98,8 +98,7 @@ def locate(image: Prepared, model: ISTN, canonical: Constellation | None, tell: 
     Raises:
         InputError: nothing of the image lies where the networks look.
     """
-    anchor = image.anchor(model.config.grid.anchor)
-    best = look(image, model, canonical, anchored(np.eye(model.config.ndim), anchor, model.config))
+    best = first_look(image, model, canonical)
     if canonical is None or best.settled:
         return best
     best, looks = _closer(image, model, canonical, best)
@@ -111,6 +110,16 @@ def locate(image: Prepared, model: ISTN, canonical: Constellation | None, tell: 
             found, more = _closer(image, model, canonical, found)
             best, looks = max(best, found, key=_merit), looks + more - 1
     return replace(best, looks=looks)
+
+
+def first_look(image: Prepared, model: ISTN, canonical: Constellation | None) -> Located:
+    """From the anchor, upright.
+
+    Raises:
+        InputError: nothing of the image lies where the networks look.
+    """
+    anchor = image.anchor(model.config.grid.anchor)
+    return look(image, model, canonical, anchored(np.eye(model.config.ndim), anchor, model.config))
 
 
 def _merit(found: Located) -> tuple[bool, float]:

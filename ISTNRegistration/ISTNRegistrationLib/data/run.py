@@ -16,13 +16,14 @@ import numpy as np
 import torch
 
 from ..core.checkpoint import Checkpoint, load_checkpoint
-from ..core.checks import ImageFacts, warnings
+from ..core.checks import warnings
 from ..core.constraints import Constraints
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality, Verdict, verdict
 from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
 from ..core.request import Request, Side
 from ..core.stages import OnProgress, Stage
+from ..core.suitability import ImageFacts
 from ..core.uncertainty import uncertainty_volume
 from ..core.volume import Volume
 from ..core.warp import masked, warp_volume
@@ -197,7 +198,7 @@ def _resolved(request: Request, fixed: Volume | FixedImage, moving: Volume) -> R
 
 def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     fixed, moving = request.fixed.image, request.moving.image
-    facts = [ImageFacts(image.grid, float(image.array.min())) for image in (fixed, moving)]
+    facts = [ImageFacts.of(image.array, image.grid) for image in (fixed, moving)]
     same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
     read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
     said = request.landmarks.warnings if request.landmarks else ()
