@@ -16,6 +16,7 @@ from pathlib import Path
 
 import slicer
 
+from .bridge.again import keepAsNode, registerAgain, showOutcome
 from .bridge.outputs import OutputOptions, RegistrationNodes, allOrNothing
 from .bridge.registration import SideNodes, register
 from .core.errors import InputError, RegistrationCancelled
@@ -26,12 +27,15 @@ __all__ = [
     "RegistrationCancelled",
     "RegistrationNodes",
     "SideNodes",
+    "keepAsNode",
     "loadLabels",
     "loadPoints",
     "loadVolume",
     "register",
+    "registerAgain",
     "saveNode",
     "scene",
+    "showOutcome",
 ]
 TODO = "Check the path and the extension"
 

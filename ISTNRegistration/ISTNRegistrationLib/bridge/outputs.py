@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import slicer
 from ..core.errors import InputError
 from ..core.volume import Volume
 from .heatmaps import differenceNode, heatmapNodes, uncertaintyNode
-from .parents import applyTransform, checkAbove, placedFromParent
+from .parents import Placing, applyTransform, checkAbove
 from .provenance import setProvenance
 from .reuse import earlierNodes, putInFolder, reused
 from .scene import allOrNothing, checkPresent
@@ -23,6 +24,7 @@ from .transforms import (
     setRegistrationReferences,
     transformNodeFor,
 )
+from .unchanged import marksOf
 from .volumes import nodeFromVolume
 
 if TYPE_CHECKING:
@@ -64,7 +66,11 @@ class OutputOptions:
 
 @dataclass
 class RegistrationNodes:
-    """The nodes that were made (None where not asked for), and the Outcome of ``data.run`` that they show."""
+    """The nodes that were made (None where not asked for), and the Outcome of ``data.run`` that they show.
+
+    ``request`` and ``outputs`` are what was asked for; ``placing`` tells how a chosen node holds the result, ``marks``
+    whether the images have changed since then.
+    """
 
     outcome: Any
     transform: Any = None
@@ -74,6 +80,10 @@ class RegistrationNodes:
     volume: Any = None
     heatmaps: dict = field(default_factory=dict)
     measures: dict = field(default_factory=dict)
+    request: NodeRequest | None = None
+    outputs: OutputOptions | None = None
+    placing: Placing | None = None
+    marks: list = field(default_factory=list)
 
     @property
     def result(self) -> RegistrationResult:
@@ -134,7 +144,8 @@ def createNodes(
     chosen = [outputs.transformNode] if outputs.transformNode is not None else []
     checkPresent(scene, [*pair, *chosen], "during the registration", "Register again, and keep the node until the end")
     with allOrNothing(scene, [pair[1], *chosen, *earlierNodes(scene, pair)]):
-        nodes = _resultNodes(scene, pair, computation, outputs)
+        nodes = resultNodes(scene, pair, computation, outputs)
+        nodes.request, nodes.outputs, nodes.marks = request, outputs, marksOf(pair)
         for node in filter(None, (nodes.transform, nodes.linear, nodes.residual, nodes.inverse)):
             setRegistrationReferences(node, *pair)
         setProvenance(nodes.transform, request, computation.outcome)
@@ -149,7 +160,10 @@ def createNodes(
     return nodes
 
 
-def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> RegistrationNodes:
+def resultNodes(
+    scene: slicer.vtkMRMLScene, pair: Sequence, computation: Computation, outputs: OutputOptions
+) -> RegistrationNodes:
+    """New nodes of a computation, of fixed and moving node ``pair``."""
     fixedNode, movingNode = pair
     outcome, name = computation.outcome, f"{movingNode.GetName()} to {fixedNode.GetName()}"
     nodes, result, grid = RegistrationNodes(outcome), outcome.result, outcome.request.fixed.image.grid
@@ -176,9 +190,8 @@ def _resultNodes(scene, pair, computation, outputs: OutputOptions) -> Registrati
 
 def _moveInto(scene, chosen, nodes: RegistrationNodes, movingNode) -> None:
     """The chosen node gets the new transform node's content and attributes, and takes its place."""
-    made = nodes.transform
-    placed = placedFromParent(chosen, made, movingNode)
-    chosen.SetAndObserveTransformFromParent(placed or made.GetTransformFromParent())
+    made, nodes.placing = nodes.transform, Placing(chosen, movingNode)
+    chosen.SetAndObserveTransformFromParent(nodes.placing.fromParent(made))
     for name in made.GetAttributeNames():
         chosen.SetAttribute(name, made.GetAttribute(name))
     for role in (made.GetFixedNodeReferenceRole(), made.GetMovingNodeReferenceRole()):

@@ -58,7 +58,7 @@ def initialMatrix(transformNode: TransformNode, movingNode: VolumeNode | None) -
 def checkAbove(chosen: TransformNode, fixedNode: VolumeNode, movingNode: VolumeNode) -> None:
     """Raise InputError for a chosen output that lies above the fixed volume, or cannot hold what it must.
 
-    Above the moving volume it gets the registration and what it did before, see ``placedFromParent``.
+    Above the moving volume it gets the registration and what it did before, see ``Placing``.
     """
     if liesUnder(fixedNode, chosen):
         who, todo = f"Output '{chosen.GetName()}'", "Choose another output, or create a new one"
@@ -72,29 +72,31 @@ def checkAbove(chosen: TransformNode, fixedNode: VolumeNode, movingNode: VolumeN
         raise InputError(who, "it cannot hold the result", "linear transforms alone", got, todo)
 
 
-def placedFromParent(
-    chosen: TransformNode, result: TransformNode, movingNode: VolumeNode
-) -> vtk.vtkAbstractTransform | None:
-    """What a chosen node gets from a new transform node, so that the scene shows the result; None: as it is.
+class Placing:
+    """What a chosen node gets from a registration, so that the scene shows it, now and after each adjustment.
 
-    R: from the chosen node's parents to the world; C: what it does itself, from parent; T: the result. Above the moving
-    volume C' = C R⁻¹ T R, elsewhere C' = T R: then the scene from the world on does T.
-
-    Returns:
-        A transform from parent; for linear nodes a vtkTransform.
+    R: from the chosen node's parents to the world; C: what it did itself before, from parent; T: the result. Above the
+    moving volume C' = C R⁻¹ T R, elsewhere C' = T R: then the scene from the world on does T.
     """
-    parent, above = chosen.GetParentTransformNode(), liesUnder(movingNode, chosen)
-    if parent is None and not above:
-        return None
-    parts = [result.GetTransformFromParent(), worldTransform(parent, fromWorld=False)]
-    if above:
-        parts = [chosen.GetTransformFromParent(), worldTransform(parent, fromWorld=True), *parts]
-    if chosen.IsA("vtkMRMLLinearTransformNode"):
-        return _linear(parts)
-    composite = vtk.vtkGeneralTransform()  # premultiplies: what is concatenated last is applied first
-    for part in parts:
-        composite.Concatenate(_copied(part))
-    return composite
+
+    def __init__(self, chosen: TransformNode, movingNode: VolumeNode) -> None:
+        parent, above = chosen.GetParentTransformNode(), liesUnder(movingNode, chosen)
+        self._isLinear, self._needed = chosen.IsA("vtkMRMLLinearTransformNode"), parent is not None or above
+        self._last = [_copied(worldTransform(parent, fromWorld=False))] if self._needed else []
+        self._first = [chosen.GetTransformFromParent(), worldTransform(parent, fromWorld=True)] if above else []
+        self._first = [_copied(part) for part in self._first]
+
+    def fromParent(self, result: TransformNode) -> vtk.vtkAbstractTransform:
+        """The chosen node's transform from parent, given a node of the result; for linear nodes a vtkTransform."""
+        if not self._needed:
+            return result.GetTransformFromParent()
+        parts = [*self._first, result.GetTransformFromParent(), *self._last]
+        if self._isLinear:
+            return _linear(parts)
+        composite = vtk.vtkGeneralTransform()  # premultiplies: what is concatenated last is applied first
+        for part in parts:
+            composite.Concatenate(_copied(part))
+        return composite
 
 
 def _linear(parts):

@@ -39,21 +39,33 @@ def provenance(transformNode: slicer.vtkMRMLTransformNode) -> dict | None:
 
 
 def asPython(record: dict) -> str:
-    """A script for Slicer's Python console that makes the same transform from the same nodes."""
+    """A script for Slicer's Python console that makes the same transform from the same nodes, step by step."""
+    first, changes = _steps(record)
     lines = [
         f"# Made with checkpoint {record['checkpoint']['name']} (SHA-256 {record['checkpoint']['sha256']}),",
         "# " + ", ".join(f"{name} {version}" for name, version in record["versions"].items()),
         "from slicer.util import getNode",
-        "from ISTNRegistrationLib.mrml import SideNodes, register",
+        f"from ISTNRegistrationLib.mrml import SideNodes, register{', registerAgain' if changes else ''}",
         "",
         "nodes = register(",
         *(f"    {_side(record, role)}," for role in ("fixed", "moving")),
         f"    checkpoint={record['checkpoint_source']!r},",
-        *(f"    {key}={value!r}," for key, value in record["options"].items()),
+        *(f"    {key}={value!r}," for key, value in first.items() if value is not None),
         ")",
+        *(f"nodes = registerAgain(nodes, {_words(change)})" for change in changes),
         "print(nodes.transform.GetName())",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _steps(record: dict) -> tuple[dict, list[dict]]:
+    """The options of the first answer, and what was changed since then."""
+    variant = record.get("variant")
+    return (variant["of"]["options"], variant["changes"]) if variant else (record["options"], [])
+
+
+def _words(change: dict) -> str:
+    return ", ".join(f"{key}={value!r}" for key, value in change.items())
 
 
 def _side(record: dict, role: str) -> str:
@@ -62,6 +74,7 @@ def _side(record: dict, role: str) -> str:
     for word, key in (("mask", "masks"), ("corrected", "corrected")):
         if record.get(key, {}).get(role):
             parts.append(f"{word}=getNode({record[key][role]!r})")
-    if record["options"]["initial"] == "landmarks" or record["options"]["landmark_weight"]:
+    first, changes = _steps(record)
+    if first["initial"] == "landmarks" or any(options.get("landmark_weight") for options in (first, *changes)):
         parts.append(f"landmarks=getNode({record['landmarks'][role]!r})")
     return f"SideNodes({', '.join(parts)})"

@@ -33,13 +33,18 @@ def reused(
         for reference, node in zip(REFERENCES, pair, strict=True):
             made.SetNodeReferenceID(reference, node.GetID())
         return made
-    ijkToRas = vtk.vtkMatrix4x4()
-    made.GetIJKToRASMatrix(ijkToRas)
-    earlier.SetAndObserveTransformNodeID(None)
-    earlier.SetIJKToRASMatrix(ijkToRas)
-    earlier.SetAndObserveImageData(made.GetImageData())
+    pour(earlier, made)
     removeUnseen(scene, [made])
     return earlier
+
+
+def pour(node: slicer.vtkMRMLScalarVolumeNode, made: slicer.vtkMRMLScalarVolumeNode) -> None:
+    """Give a volume node the voxels of another one, where that one has them in the world."""
+    ijkToRas = vtk.vtkMatrix4x4()
+    made.GetIJKToRASMatrix(ijkToRas)
+    node.SetAndObserveTransformNodeID(None)
+    node.SetIJKToRASMatrix(ijkToRas)
+    node.SetAndObserveImageData(made.GetImageData())
 
 
 def putInFolder(scene: slicer.vtkMRMLScene, nodes: Sequence, name: str) -> None:

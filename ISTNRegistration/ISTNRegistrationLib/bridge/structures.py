@@ -19,6 +19,11 @@ from .volumes import RAS_TO_LPS, numpyMatrix, volumeFromNode, volumeFromSegment,
 if TYPE_CHECKING:
     from ..core.soi import Structures
 
+POINT_EVENTS = tuple(
+    getattr(slicer.vtkMRMLMarkupsNode, f"Point{what}Event")
+    for what in ("Modified", "PositionDefined", "PositionUndefined", "Removed")
+)  # of a point list: a landmark is elsewhere, new or gone
+
 
 def structuresFromNode(node: slicer.vtkMRMLNode | None, grid: Grid) -> Structures:
     """Structures (LPS mm, in the world) of a segmentation, label map, point list or curve node.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import slicer
 from builders import affine_matrix, bspline_field, random_transform
-from harness.geometry import FLIP, mrml_from_world, points_in
+from harness.geometry import FLIP, mrml_from_world, place_in_world, points_in
 from harness.requests import register
 from harness.scene import contents
 from ISTNRegistrationLib.bridge import outputs as making
@@ -38,15 +38,6 @@ def parent_of(scene, kind, movingNode):
     }[kind]()
     movingNode.SetAndObserveTransformNodeID(node.GetID())
     return node
-
-
-def place_in_world(node):
-    """Where some of the volume's voxels are seen, LPS mm."""
-    own = OWN @ ijkToRas(node)[:3, :3].T + ijkToRas(node)[:3, 3]
-    return transformPoints(worldTransform(node.GetParentTransformNode(), fromWorld=False), own) * FLIP
-
-
-OWN = np.array([[9.0, 8.0, 7.0], [14.0, 10.0, 12.0], [11.0, 13.0, 9.0]])  # voxels inside
 
 
 def difference_mm(before, node, transform):
@@ -188,7 +179,7 @@ def test_a_warped_volume_is_read_where_it_is_seen(scene, pair):
     assert np.linalg.norm(center - seen) < 0.3  # a fifth of a voxel: two voxels wide, in a warp
 
 
-STEPS = ["setRegistrationReferences", "_warpedNode", "heatmapNodes", "placedFromParent", "applyTransform", "reused",
+STEPS = ["setRegistrationReferences", "_warpedNode", "heatmapNodes", "Placing", "applyTransform", "reused",
          "putInFolder"]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from builders import ORIENTATIONS, affine_matrix, bspline_field, make_grid
-from ISTNRegistrationLib.bridge.volumes import RAS_TO_LPS, transformPoints, worldTransform
+from ISTNRegistrationLib.bridge.volumes import RAS_TO_LPS, ijkToRas, transformPoints, worldTransform
 from ISTNRegistrationLib.core.transform import SpatialTransform
 
 FLIP = RAS_TO_LPS.diagonal()[:3]
@@ -38,3 +38,12 @@ def mrml_to_world(node, points_lps):
 
 def itk_points(transform, points_lps):
     return np.array([transform.TransformPoint(p.tolist()) for p in points_lps])
+
+
+OWN = np.array([[9.0, 8.0, 7.0], [14.0, 10.0, 12.0], [11.0, 13.0, 9.0]])  # voxels inside the pair's volumes
+
+
+def place_in_world(node):
+    """Where some of the volume's voxels are seen, LPS mm."""
+    own = OWN @ ijkToRas(node)[:3, :3].T + ijkToRas(node)[:3, 3]
+    return transformPoints(worldTransform(node.GetParentTransformNode(), fromWorld=False), own) * FLIP
