@@ -1,5 +1,6 @@
 """What a user knows that the networks do not, at every door: plain Python, api, shell, batch, nodes, their script."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 from command import checkpoint_file, run, small_config, subject
 from ISTNRegistrationLib import api
 from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.volume import Volume
-from ISTNRegistrationLib.data.images import read_image, read_labels
+from ISTNRegistrationLib.data.images import read_image, read_labels, write_image
 from ISTNRegistrationLib.data.markups import write_markups
 from ISTNRegistrationLib.data.run import Request, Side
 from ISTNRegistrationLib.data.run import run as run_request
+from ISTNRegistrationLib.data.transforms import read_transform
 
 CHOSEN = {"transform": "bspline", "initial": "none", "iterations": 12, "device": "cpu"}
 POINTS = np.array([[9.0, -5.0, 3.0], [2.0, 4.0, -2.0], [-3.0, -6.0, 6.0]])
@@ -91,6 +94,58 @@ def test_corrected_structures_count_alike_at_every_door(study, tmp_path):
         said = json.loads(report.read_text())
         np.testing.assert_allclose(said["linear_fixed_to_moving_LPS"], plain.result.transform.linear, atol=1e-9)
         assert said["fixed"]["corrected"] == ["1", "2"] and len(said["notes"]) == 4
+
+
+def test_a_rigid_region_is_kept_at_every_door(study, tmp_path):
+    folder, ndim = study
+    fixed, moving = sides(folder, ndim)
+    grid = Grid.centered(fixed.image.grid.center, (20,) * ndim, (1.0,) * ndim)
+    array = np.zeros(grid.shape, np.uint8)
+    array[(slice(3, 8), slice(2, 17))], array[(slice(14, 18), slice(6, 12))] = 1, 4
+    write_image(folder / "bones.nii.gz", Volume(array, grid))
+    fixed = dataclasses.replace(fixed, rigid=read_labels(folder / "bones.nii.gz"))
+    words = {**CHOSEN, "landmark_weight": 5.0}  # what bends it
+    plain = run_request(Request(fixed, moving, folder / "tiny.h5", RegisterOptions(**words)))
+    bent = next(stage for stage in plain.result.stages if stage.name == "bspline refined").transform
+    for value in (1, 4):
+        points = grid.index_to_physical(np.argwhere(array == value)[:, ::-1])
+        kept, lost = (np.abs(apart(t.map_points(points)) - apart(points)).max() for t in (plain.result.transform, bent))
+        assert kept < 0.01 < 0.05 < lost
+    assert plain.quality[-1].stage == "rigid region" and plain.quality[-1].kept and plain.quality[-1].folded == 0
+    pairs = "fixed,moving,fixed_landmarks,moving_landmarks,rigid\n"
+    pairs += "fixed.nii.gz,moving.nii.gz,fixed.mrk.json,moving.mrk.json,bones.nii.gz\n"
+    (folder / "pairs.csv").write_text(pairs)
+    files = {k: folder / f"{k}.nii.gz" for k in ("fixed", "moving")} | {"rigid": folder / "bones.nii.gz"}
+    files |= {f"{k}_landmarks": folder / f"{k}.mrk.json" for k in ("fixed", "moving")}
+    more = {"output_transform": tmp_path / "t.h5", "json": tmp_path / "r.json"}
+    words |= {"checkpoint": folder / "tiny.h5"}
+    assert run("register", **files, **words, **more) == 0
+    assert run("batch", pairs=folder / "pairs.csv", output=tmp_path / "out", **words) == 0
+    (by_batch,) = (tmp_path / "out").glob("*/report.json")
+    for report, transform in ((tmp_path / "r.json", tmp_path / "t.h5"), (by_batch, by_batch.with_name("transform.h5"))):
+        said = json.loads(report.read_text())
+        assert said["kept"] == "rigid region" and said["fixed"]["rigid"] == "bones.nii.gz" and not said["notes"]
+        found = read_transform(transform).map_points(points)
+        np.testing.assert_allclose(found, plain.result.transform.map_points(points), atol=1e-3)
+
+
+def apart(points):
+    return np.linalg.norm(points[:, None] - points[None], axis=-1)
+
+
+def test_a_rigid_region_that_cannot_be_kept_is_refused(study):
+    folder, ndim = study
+    fixed, moving = sides(folder, ndim)
+    bone = of(fixed.image, fixed.image.array.max())
+    with_bone = [dataclasses.replace(side, rigid=bone) for side in (fixed, moving)]
+    bspline = RegisterOptions("bspline")
+    for pair, options, said in (
+        ((with_bone[0], moving), RegisterOptions("affine"), "affine is the same everywhere.*bspline or dense"),
+        ((fixed, with_bone[1]), bspline, "one of the fixed image; got one of the moving image"),
+        ((dataclasses.replace(fixed, rigid=of(fixed.image, -1)), moving), bspline, "shows no body"),
+    ):
+        with pytest.raises(InputError, match=said):
+            run_request(Request(*pair, folder / "tiny.h5", options))
 
 
 def of(labels, value):

@@ -75,6 +75,12 @@ def choose(name):
     return change
 
 
+def keep_rigid(ui, node):
+    ui.rigidRegionSelector.setCurrentNode(node)
+    assert ui.applyButton.text == "A rigid region needs B-spline or dense"
+    pick_bspline(ui)
+
+
 def pull(ui, node):
     for selector in (ui.fixedLandmarksSelector, ui.movingLandmarksSelector):
         selector.setCurrentNode(node)
@@ -109,6 +115,7 @@ CHANGES = {
     "movingCorrected": (
         choose("movingCorrectedSelector"), "vtkMRMLSegmentationNode", lambda r, n: r["moving"].corrected is n,
     ),
+    "rigidRegion": (keep_rigid, "vtkMRMLSegmentationNode", lambda r, n: r["fixed"].rigid is n),
     "landmarkWeight": (pull, "vtkMRMLMarkupsFiducialNode", lambda r, n: r["landmark_weight"] == 0.5),
     "iterations": (lambda ui, n: ui.iterationsSpinBox.setValue(7), None, lambda r, n: r["iterations"] == 7),
     "preset": (fast, None, lambda r, n: (r["refine"], r["iterations"]) == ("none", 0)),

@@ -32,6 +32,7 @@ class ISTNRegistrationParameterNode:
     movingLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     fixedCorrected: Structures
     movingCorrected: Structures
+    rigidRegion: Structures
     landmarkWeight: Annotated[float, WithinRange(0.0, LARGEST_WEIGHT)] = 0.0
 
     checkpoint: str = "brain"

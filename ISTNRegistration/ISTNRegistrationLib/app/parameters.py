@@ -104,6 +104,8 @@ def missingChoice(p) -> str:
         return _("Select an initial transform")
     if (p.initial == "landmarks" or p.landmarkWeight) and None in (p.fixedLandmarks, p.movingLandmarks):
         return _("Select landmarks of both images")
+    if p.rigidRegion is not None and p.transform not in options.BENDING:
+        return _("A rigid region needs B-spline or dense")
     return _missingIterations(p)
 
 

@@ -153,7 +153,7 @@ class RegisterTab:
         initial = p.initialTransform if p.initial == "transform" else p.initial
         options = {key: getattr(p, key) for key in ("transform", "refine", "iterations", "device")}
         return NodeRequest(
-            SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks, p.fixedCorrected),
+            SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks, p.fixedCorrected, p.rigidRegion),
             SideNodes(p.movingVolume, p.movingMask, p.movingStructures, p.movingLandmarks, p.movingCorrected),
             p.checkpoint,
             {**options, "initial": initial, "keep_best": p.keepBest, "landmark_weight": p.landmarkWeight},

@@ -72,6 +72,7 @@ def stageName(name: str) -> str:
         "bspline": _("B-spline"),
         "bspline refined": _("B-spline, refined"),
         "dense": _("dense"),
+        "rigid region": _("rigid region"),
     }
     return names.get(name, name)
 

@@ -25,6 +25,7 @@ def setProvenance(transformNode: slicer.vtkMRMLTransformNode, request: NodeReque
     record = outcome.report()
     record["checkpoint_source"] = asked.name if asked is outcome.checkpoint else str(asked)
     kept = (("nodes", "image"), ("masks", "mask"), ("landmarks", "landmarks"), ("corrected", "corrected"))
+    kept += (("rigid", "rigid"),)
     for key, what in kept:
         nodes = {role: getattr(side, what) for role, side in sides.items()}
         record[key] = {role: node and node.GetName() for role, node in nodes.items()}
@@ -71,7 +72,7 @@ def _words(change: dict) -> str:
 def _side(record: dict, role: str) -> str:
     """The nodes of one side; landmarks only where they decide something."""
     parts = [f"getNode({record['nodes'][role]!r})"]
-    for word, key in (("mask", "masks"), ("corrected", "corrected")):
+    for word, key in (("mask", "masks"), ("corrected", "corrected"), ("rigid", "rigid")):
         if record.get(key, {}).get(role):
             parts.append(f"{word}=getNode({record[key][role]!r})")
     first, changes = _steps(record)

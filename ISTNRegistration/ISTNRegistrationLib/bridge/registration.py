@@ -17,7 +17,7 @@ from ..core.request import Request, Side
 from ..core.volume import Volume
 from .outputs import OutputOptions, RegistrationNodes, checkOutputs, createNodes
 from .parents import initialMatrix
-from .structures import correctedFromNode, labelsOfPair, landmarksFromNode, maskFromNode
+from .structures import bodiesFromNode, correctedFromNode, labelsOfPair, landmarksFromNode, maskFromNode
 from .volumes import volumeFromNode
 
 
@@ -32,6 +32,7 @@ class SideNodes:
         landmarks: point list node, to measure with, for the initial alignment ``landmarks`` and ``landmark_weight``.
         corrected: segmentation (its segments named as the checkpoint's structures) or label map node: structures as the
             user corrected them, in the place of what the network sees.
+        rigid: of the fixed image: segmentation or label map node; each segment or value is a body that stays rigid.
     """
 
     image: Any
@@ -39,6 +40,7 @@ class SideNodes:
     structures: Any = None
     landmarks: Any = None
     corrected: Any = None
+    rigid: Any = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ class NodeRunner:
         labels = labelsOfPair([side.structures for side in sides], [volume.grid for volume in images])
         landmarks = [s.landmarks and landmarksFromNode(s.landmarks) for s in sides]
         corrected = [s.corrected and correctedFromNode(s.corrected, v.grid) for s, v in zip(sides, images, strict=True)]
-        known = zip(masks, labels[:2] if labels else (None, None), landmarks, corrected, strict=True)
+        rigid = [s.rigid and bodiesFromNode(s.rigid, v.grid) for s, v in zip(sides, images, strict=True)]
+        known = zip(masks, labels[:2] if labels else (None, None), landmarks, corrected, rigid, strict=True)
         fixed, moving = (Side(image, *more) for image, more in zip(images, known, strict=True))
         measured = tuple(sorted(labels[2])) if labels else ()
         options = registerOptions(request.options, request.moving.image)

@@ -102,6 +102,16 @@ def correctedFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume | dict[str
     return {name: volumeFromSegment(node, segmentation.GetNthSegmentID(k), grid) for k, name in enumerate(names)}
 
 
+def bodiesFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume:
+    """What ``Side.rigid`` takes: the segments on ``grid`` (the n-th is n), or a label map node on its own grid.
+
+    Raises:
+        InputError: a node that cannot be read.
+    """
+    isSegmentation = node.IsA("vtkMRMLSegmentationNode")
+    return labelsFromSegmentation(node, grid) if isSegmentation else volumeFromNode(node)
+
+
 def maskFromNode(node: slicer.vtkMRMLNode, grid: Grid) -> Volume:
     """A ROI or a segmentation (all its segments, 0 or 1) on ``grid``, or a label map node on its own grid.
 

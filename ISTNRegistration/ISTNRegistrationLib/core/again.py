@@ -49,13 +49,19 @@ def _with(result: RegistrationResult, steps: Steps, standing: Standing, options)
     """The result after the step on."""
     return dataclasses.replace(
         result,
-        transform=steps.stages[0].transform,
+        transform=steps.stages[-1].transform,
         kept=ADJUSTED,
-        stages=(*_before(result), steps.stages[0]),
-        warped_map=standing.placement.fixed_volume(steps.warped[0], "warped M'"),
+        stages=(*_before(result), _one(steps.stages)),
+        warped_map=standing.placement.fixed_volume(steps.warped[-1], "warped M'"),
         options=options,
-        standing=dataclasses.replace(standing, state=steps.states[0]),
+        standing=dataclasses.replace(standing, state=steps.states[-1]),
     )
+
+
+def _one(stages: list[Stage]) -> Stage:
+    """The step on as one stage, also where bodies were kept rigid after it."""
+    seconds = sum(stage.seconds for stage in stages)
+    return dataclasses.replace(stages[-1], name=ADJUSTED, losses=stages[0].losses, seconds=seconds)
 
 
 def _told(standing: Standing, landmarks: LandmarkPairs | None) -> Standing:
@@ -74,6 +80,8 @@ def _refined(result: RegistrationResult, standing: Standing, options, iterations
         steps.dense(ADJUSTED, result.transform, on_progress)
     else:
         steps.refined(ADJUSTED, _begin(dataclasses.replace(state, pair=steps.pair), options.transform), on_progress)
+    if steps.bodies is not None:
+        steps.rigid_region(0)
     return steps
 
 

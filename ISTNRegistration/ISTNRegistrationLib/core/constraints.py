@@ -17,8 +17,10 @@ class Constraints:
         landmarks: points that belong together; with ``RegisterOptions.landmark_weight`` they pull while it is refined.
         fixed_maps, moving_maps: structure maps, anywhere in the image's space, that take the place of channels of F'
             and M', by number of channel.
+        rigid: label map in fixed space: each positive value is a body that a B-spline or dense transform keeps rigid.
     """
 
     landmarks: LandmarkPairs | None = None
     fixed_maps: Mapping[int, Volume] = field(default_factory=dict)
     moving_maps: Mapping[int, Volume] = field(default_factory=dict)
+    rigid: Volume | None = None

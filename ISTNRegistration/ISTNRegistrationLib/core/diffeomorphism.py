@@ -103,18 +103,22 @@ def _at_corner(edges: torch.Tensor, corner: tuple[int, ...], along: int) -> torc
     return edges
 
 
-def repaired(field: torch.Tensor, smallest: float = SMALLEST) -> tuple[torch.Tensor, int]:
+def repaired(field: torch.Tensor, smallest: float = SMALLEST, free: torch.Tensor | None = None):
     """The field without folds, its border as it was, and how many cells had a volume change of ``smallest`` or less.
 
     Around such cells the field is smoothed, wider and wider, until none is left; what resists is shrunk as a whole.
+
+    Args:
+        free: (1, 1, *shape), 1 where the field may change, 0 elsewhere; with it nothing is shrunk: folds may be left.
     """
     bad = smallest_determinants(field) <= smallest
     count, rounds, inside = int(bad.sum()), 0, fade(field.shape[2:], 1, field)
+    inside = inside if free is None else inside * free
     while bad.any() and rounds < REPAIRS:
         around = _around(bad, reach=2 + rounds // 3) * inside
         field = field + around * (smooth(field, 1.0 + 0.1 * rounds) - field)
         bad, rounds = smallest_determinants(field) <= smallest, rounds + 1
-    while bad.any():
+    while bad.any() and free is None:
         field = field * 0.9
         bad = smallest_determinants(field) <= smallest
     return field, count

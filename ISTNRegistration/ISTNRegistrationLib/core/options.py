@@ -13,6 +13,7 @@ from . import config
 from .errors import InputError
 
 TRANSFORMS = (*config.TRANSFORMS, "dense")
+BENDING = ("bspline", "dense")  # not the same everywhere
 INITIALS = ("auto", "none", "center", "center_of_mass", "moments", "landmarks", "rigid")
 REFINEMENTS = ("theta", "weights", "none")
 DEVICES = ("auto", "cpu", "cuda")

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import InputError
 from .landmarks import LandmarkPairs, Landmarks, as_landmarks, pair_landmarks
-from .options import RegisterOptions
+from .options import BENDING, RegisterOptions
 from .volume import Volume
 
 
@@ -26,6 +26,8 @@ class Side:
             measure; with ``RegisterOptions.landmark_weight`` they also pull.
         corrected: structures as the user corrected them, in the place of what the ITN sees: a label map whose values
             are the checkpoint's, or masks (above 0) by the name of a structure or by label.
+        rigid: of the fixed image: label map, each of whose values is a body that a B-spline or dense transform keeps
+            rigid (bone).
     """
 
     image: Volume
@@ -33,6 +35,7 @@ class Side:
     labels: Volume | None = None
     landmarks: Landmarks | Any = None
     corrected: Volume | Mapping[str, Volume] | None = None
+    rigid: Volume | None = None
 
     @property
     def corrected_names(self) -> list[str]:
@@ -45,7 +48,7 @@ class Side:
     def label_maps(self) -> list[Volume]:
         """All that must lie on this image."""
         corrected = self.corrected.values() if isinstance(self.corrected, Mapping) else [self.corrected]
-        return [volume for volume in (self.labels, *corrected) if volume is not None]
+        return [volume for volume in (self.labels, *corrected, self.rigid) if volume is not None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,15 @@ class Request:
         values = tuple(getattr(side, what) for side in (self.fixed, self.moving))
         return None if any(value is None for value in values) else values
 
+    def _check_rigid(self) -> None:
+        who = "Rigid region"
+        if self.moving.rigid is not None:
+            todo = "Draw it on the fixed image, or exchange the two images"
+            raise InputError(who, "it cannot be used", "one of the fixed image", "one of the moving image", todo)
+        if self.fixed.rigid is not None and self.options.transform not in BENDING:
+            what, todo = f"{self.options.transform} is the same everywhere", "Choose one, or leave the region out"
+            raise InputError(who, what, "the transform " + " or ".join(BENDING), self.options.transform, todo)
+
     def _with(self, what: str) -> list[str]:
         sides = {"the fixed image": self.fixed, "the moving image": self.moving}
         return [name for name, side in sides.items() if getattr(side, what) is not None]
@@ -92,6 +104,7 @@ class Request:
             todo = "Give landmarks of both images, or leave the weight at 0"
             got = "landmarks of " + (" and ".join(self._with("landmarks")) or "none")
             raise InputError("Option 'landmark_weight'", "there is nothing to weigh", "landmarks of both", got, todo)
+        self._check_rigid()
         for side in (self.fixed, self.moving):
             for labels in side.label_maps:
                 _check_dimension(labels, side.image)

@@ -6,95 +6,26 @@ import dataclasses
 import functools
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
-from .constraints import Constraints
 from .dense import dense_stage
 from .dense_box import Box, DensePair
 from .dense_landmarks import LandmarkTerm
-from .evidence import Witness
 from .istn import identity
 from .losses import weighted_mse
 from .metrics import folded_voxels
+from .options import BENDING
 from .placement import Placement
-from .preprocess import Prepared
 from .refine import Pair, State, refine, refine_on
 from .refine_terms import LandmarkPull
+from .rigid_region import bodies_on, keep_rigid
 from .soi import soft_dice
+from .stage import RIGID_REGION, Beside, OnProgress, Progress, Stage
 from .transform import SpatialTransform
-from .trust import Expectation
 from .weighting import dense_options, score, weighted
 
 WORSE_BY = 0.01  # of Dice: less is noise of the cut at 0.5
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Handed to ``on_progress`` every iteration: return False to stop this stage and keep its best so far.
-
-    ``transform()`` computes the transform as it stands, for a preview; call it before returning. ``landmark_mm``: mean
-    distance of the landmarks as it stands; NaN where there are none, or nothing is refined.
-    """
-
-    stage: str
-    iteration: int
-    iterations: int
-    loss: float
-    transform: Callable[[], SpatialTransform]
-    landmark_mm: float = math.nan
-
-
-OnProgress = Callable[[Progress], "bool | None"]
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """One step of the way.
-
-    Attributes:
-        name: initial, affine, affine refined, bspline, bspline refined (rigid likewise), dense.
-        seconds: its own time, without measuring it.
-        loss: MSE(M'∘T, F') on the networks' grid after it.
-        agreement: label-free: mean Dice of M'∘T and F', both cut at 0.5, over the channels that show anything; NaN if
-            none does, which means that the ITN sees no structure.
-        folded: voxels of the networks' grid where the transform folds space.
-        losses: of its iterations; of a refinement, over the active voxels only.
-        transform: fixed → moving so far.
-        evidence: what ``expected`` rests on, (C, len(trust.FEATURES)); None where the checkpoint cannot judge.
-        expected: the Dice to expect; None where the checkpoint cannot judge.
-        landmark_mm: mean distance of the landmarks after it; NaN where there are none.
-        overlaps: what ``agreement`` is the mean of, (C,); NaN where neither map shows anything.
-    """
-
-    name: str
-    seconds: float
-    loss: float
-    agreement: float
-    folded: int
-    losses: tuple[float, ...]
-    transform: SpatialTransform
-    evidence: np.ndarray | None = None
-    expected: Expectation | None = None
-    landmark_mm: float = math.nan
-    overlaps: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Beside:
-    """What is known of a pair beside its maps.
-
-    ``images``, fixed and moving, are for the dense stage; there is a ``witness`` if the checkpoint can judge;
-    ``constraints`` are what the user knows. ``seen``: of the moving and the fixed image by the ITN, (1, 1, *shape).
-    """
-
-    images: tuple[Prepared, Prepared] | None = None
-    witness: Witness | None = None
-    constraints: Constraints = field(default_factory=Constraints)
-    seen: tuple[torch.Tensor, torch.Tensor] | None = None
 
 
 def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_progress: OnProgress):
@@ -115,8 +46,8 @@ def run_stages(pair: Pair, beside: Beside, placement: Placement, options, on_pro
         else:
             steps.network(name, on_progress)
     judged = options.keep_best and not options.image_share  # what the images gain, nobody measures
-    last = len(steps.stages) - 1
-    return steps, best_stage(steps.stages, steps.pulled, steps.pair.counts) if judged else last
+    best = best_stage(steps.stages, steps.pulled, steps.pair.counts) if judged else len(steps.stages) - 1
+    return steps, best if steps.bodies is None else steps.rigid_region(best)
 
 
 class Steps:
@@ -128,6 +59,8 @@ class Steps:
         self.pull = None
         if self.landmarks is not None:
             self.pull = LandmarkPull(pair.model, placement, self.landmarks, options.landmark_weight)
+        rigid = beside.constraints.rigid if options.transform in BENDING else None
+        self.bodies = bodies_on(rigid, placement.grid) if rigid is not None else None
         self.pulled = self.pull is not None and self.pull.weight > 0
         self.pair = weighted(pair, beside.seen, options, (self.pull,) if self.pulled else ())
         self.stages: list[Stage] = []
@@ -176,6 +109,16 @@ class Steps:
         self._append(title, seconds, found.losses, found.transform, warped)
         self.states.append(State(dataclasses.replace(self.pair, transform="dense")))
 
+    def rigid_region(self, base: int) -> int:
+        """The bodies kept rigid in the transform of stage ``base``; the number of this stage."""
+        began = time.perf_counter()
+        transform = keep_rigid(self.stages[base].transform, self.bodies)
+        seconds = time.perf_counter() - began
+        warped = self.placement.warped(self.pair.moving_map, transform)
+        self._append(RIGID_REGION, seconds, (), transform, warped, self.stages[base].name)
+        self.states.append(self.states[base])
+        return len(self.stages) - 1
+
     def _dense_pair(self) -> tuple[DensePair, list[LandmarkTerm]]:
         """What the dense stage registers, and a list that will hold the landmarks' term, if there are landmarks."""
         pair, measured = self.pair, []
@@ -212,7 +155,7 @@ class Steps:
         self._append(name, seconds, losses, transform, pair.model.warp(pair.moving_map, *parts))
         self.states.append(state)
 
-    def _append(self, name: str, seconds: float, losses, transform: SpatialTransform, warped: torch.Tensor) -> None:
+    def _append(self, name: str, seconds: float, losses, transform: SpatialTransform, warped, base: str = "") -> None:
         fixed, folded = self.pair.fixed_map, folded_voxels(transform, self.placement.grid)
         evidence = self.witness.evidence(warped, transform, folded) if self.witness else None
         mm = self.landmarks.errors(transform).mean() if self.landmarks else math.nan
@@ -230,6 +173,7 @@ class Steps:
                 expected=self.witness.expect(evidence) if self.witness else None,
                 landmark_mm=float(mm),
                 overlaps=overlaps.double().cpu().numpy(),
+                base=base,
             )
         )
         self.warped.append(warped)

@@ -1,8 +1,8 @@
 """Lists of pairs of files: reading them, reading the files, and what identifies a pair.
 
-A list is a CSV with the columns fixed and moving; it may have initial (a name or a transform file), and for each of
-the two sides a mask, labels, landmarks and corrected structures (``fixed_mask``, ``moving_labels``, ...). Paths are
-relative to the list.
+A list is a CSV with the columns fixed and moving; it may have initial (a name or a transform file), rigid (bodies of
+the fixed image), and for each of the two sides a mask, labels, landmarks and corrected structures (``fixed_mask``,
+``moving_labels``, ...). Paths are relative to the list.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class PairFiles:
     moving_landmarks: str = ""
     fixed_corrected: str = ""
     moving_corrected: str = ""
+    rigid: str = ""
     initial: str = ""
     id: str = ""
 
@@ -106,15 +107,16 @@ class PairReader:
 
     def _files(self, pair: PairFiles, role: str) -> dict[str, Path]:
         names = {"image": getattr(pair, role)} | {key: getattr(pair, f"{role}_{key}") for key in ROLES}
+        names |= {"rigid": pair.rigid} if role == "fixed" else {}
         return {key: listed_path(self._base, name) for key, name in names.items() if name}
 
     def _side(self, pair: PairFiles, role: str) -> Side:
         files = self._files(pair, role)
         image = read_image(files["image"])
         mask = _mask(files["mask"], image.grid) if "mask" in files else None
-        labels, corrected = (read_labels(files[key]) if key in files else None for key in ("labels", "corrected"))
+        maps = [read_labels(files[key]) if key in files else None for key in ("labels", "corrected", "rigid")]
         landmarks = _landmarks(files["landmarks"], image.grid.ndim) if "landmarks" in files else None
-        return Side(image, mask, labels, landmarks, corrected)
+        return Side(image, mask, maps[0], landmarks, *maps[1:])
 
     def missing(self, pairs: list[PairFiles]) -> list[Path]:
         """Files of the list that are not there, each once."""
@@ -131,7 +133,7 @@ class PairReader:
         return {key: {"path": str(path.resolve()), "sha256": fingerprint(path)} for key, path in found.items()}
 
     def _all(self, pair: PairFiles) -> dict[str, Path]:
-        columns = [*NEEDED, *(f"{role}_{what}" for role in NEEDED for what in ROLES)]
+        columns = [*NEEDED, "rigid", *(f"{role}_{what}" for role in NEEDED for what in ROLES)]
         columns += ["initial"] if pair.initial not in (*INITIALS, "") else []
         return {key: listed_path(self._base, getattr(pair, key)) for key in columns if getattr(pair, key)}
 

@@ -94,6 +94,7 @@ def _side(side) -> dict:
         "labels": side.labels.name if side.labels else None,
         "landmarks": None if landmarks is None else len(landmarks),
         "corrected": side.corrected_names,
+        "rigid": side.rigid.name if side.rigid else None,
     }
 
 

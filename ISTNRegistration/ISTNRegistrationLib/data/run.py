@@ -22,7 +22,7 @@ from ..core.options import RegisterOptions
 from ..core.quality import StageQuality, Verdict, verdict
 from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
 from ..core.request import Request, Side
-from ..core.stages import OnProgress, Stage
+from ..core.stages import RIGID_REGION, OnProgress, Stage
 from ..core.suitability import ImageFacts
 from ..core.uncertainty import uncertainty_volume
 from ..core.volume import Volume
@@ -179,7 +179,8 @@ def _shown(side: Side) -> Volume:
 def _constraints(request: Request, checkpoint: Checkpoint) -> Constraints:
     """What the user knows, in the words of the core."""
     sides = (request.fixed, "fixed"), (request.moving, "moving")
-    return Constraints(request.landmarks, *(corrected_maps(*side, checkpoint) for side in sides))
+    maps = (corrected_maps(*side, checkpoint) for side in sides)
+    return Constraints(request.landmarks, *maps, request.fixed.rigid)
 
 
 def _corrected(constraints: Constraints, checkpoint: Checkpoint) -> tuple[str, ...]:
@@ -207,6 +208,8 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
 
 def notes_of(result: RegistrationResult) -> tuple[str, ...]:
     notes = (CPU_INSTEAD,) if result.fell_back else ()
-    if result.kept != result.stages[-1].name:
-        notes += (f"Stage '{result.stages[-1].name}' made things worse: '{result.kept}' was kept.",)
+    stages, last = [stage.name for stage in result.stages if stage.name != RIGID_REGION], result.stages[-1]
+    kept = last.base or result.kept
+    if kept != stages[-1]:
+        notes += (f"Stage '{stages[-1]}' made things worse: '{kept}' was kept.",)
     return notes

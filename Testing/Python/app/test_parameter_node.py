@@ -7,7 +7,7 @@ scripted.install()
 from ISTNRegistrationLib.app.parameter_node import ISTNRegistrationParameterNode, typedParameters  # noqa: E402
 
 MASKS = ("fixedMask", "movingMask")
-STRUCTURES = (*MASKS, "fixedStructures", "movingStructures", "fixedCorrected", "movingCorrected")
+STRUCTURES = (*MASKS, "fixedStructures", "movingStructures", "fixedCorrected", "movingCorrected", "rigidRegion")
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""Corrected segmentations of the scene: named segments and label values become the checkpoint's channels."""
+"""Segmentations that constrain: corrected structures become the checkpoint's channels, bones stay rigid."""
 
 import numpy as np
 import pytest
+from harness.geometry import mrml_from_world
 from harness.requests import register
 from ISTNRegistrationLib.bridge.outputs import OutputOptions
 from ISTNRegistrationLib.bridge.provenance import asPython, provenance
@@ -60,3 +61,21 @@ def test_a_name_that_stands_for_nothing_or_twice_is_refused(scene, pair, checkpo
     node = renamed(scene, drawn(pair[0]), names)
     with pytest.raises(InputError, match=said):
         register(scene, pair, checkpoint, QUICK, NONE, corrected=(node, None))
+
+
+def test_segments_stay_rigid_and_the_script_says_so(scene, pair, checkpoint):
+    volume = drawn(pair[0])
+    with pytest.raises(InputError, match="1 and 2 touch, or nearly. Expected two voxels .* .4 mm."):
+        node = segmentationFromVolume(scene, volume, "bones")
+        register(scene, pair, str(checkpoint), {**QUICK, "transform": "bspline"}, NONE, rigid=(node, None))
+    volume.array[volume.array == 1] = 0
+    node = segmentationFromVolume(scene, volume, "bone")
+    options = {**QUICK, "transform": "bspline", "refine": "weights"}
+    nodes = register(scene, pair, str(checkpoint), options, NONE, rigid=(node, None))
+    assert nodes.result.kept == "rigid region" and nodes.quality[-1].stage == "rigid region"
+    assert nodes.transform.IsA("vtkMRMLTransformNode") and not nodes.transform.IsLinear()
+    moved = mrml_from_world(nodes.transform, volume.grid.index_to_physical(np.argwhere(volume.array == 2)[:, ::-1]))
+    points = volume.grid.index_to_physical(np.argwhere(volume.array == 2)[:, ::-1])
+    first, then = (np.linalg.norm(p[:, None] - p[None], axis=-1) for p in (points, moved))
+    assert np.abs(first - then).max() < 0.02
+    assert f"rigid=getNode({node.GetName()!r})" in asPython(provenance(nodes.transform))

@@ -1,0 +1,161 @@
+"""Bodies that stay rigid in a transform that bends: each moves as its best rigid fit, and space around it follows.
+
+As in Little, Hill and Hawkes, "Deformations incorporating rigid structures" (1997, doi:10.1006/cviu.1997.0608), the
+motions of several bodies are averaged with inverse-distance weights, and the deformation fades to nothing at a body's
+surface. Here the deformation is that of a registration, and the bodies' motions are the rigid ones nearest to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .dense_box import part_of
+from .diffeomorphism import repaired
+from .errors import InputError
+from .grid import Grid, apply_matrix
+from .transform import DenseField, SpatialTransform
+from .volume import Volume
+
+BLEND_MM = 10.0  # from a body's surface to where the deformation is what it was
+BLEND_PER_MM = 4.0  # more, where a body moves by more: over that many times its largest correction
+MOST_POINTS = 20_000  # of a body, for its fit
+SURFACE = 1e-3  # voxels: a distance that is none
+
+
+@dataclass(frozen=True, eq=False)
+class Bodies:
+    """Rigid bodies on voxels ``low`` and on of a lattice and of its continuation.
+
+    ``owner`` (*shape): number of the body, from 1, whose motion a voxel has, 0 elsewhere: the corners of all cells that
+    hold any of a body, so that a field that is linear between voxels is rigid in all of it. ``points``: (P, n) of each.
+    """
+
+    lattice: Grid
+    low: np.ndarray
+    owner: np.ndarray
+    points: tuple[np.ndarray, ...]
+
+
+def bodies_on(labels: Volume, lattice: Grid) -> Bodies:
+    """The bodies of a label map (each positive value one), on the lattice of a dense field.
+
+    Raises:
+        InputError: there is none, or two are so near that nothing lies between them on the lattice.
+    """
+    who, values = f"Rigid region '{labels.name}'", np.unique(labels.array[labels.array > 0]).tolist()
+    if not values:
+        raise InputError(who, "it shows no body", "labels above 0", "none", "Draw one, or leave it out")
+    to_lattice = np.linalg.inv(lattice.matrix) @ labels.grid.matrix
+    half = np.abs(to_lattice[:-1, :-1]).sum(axis=1) / 2  # of a voxel of the label map, in those of the lattice
+    voxels = [np.argwhere(labels.array == value)[:, ::-1] for value in values]
+    index = [apply_matrix(to_lattice, v) for v in voxels]
+    low = np.floor(np.min([i.min(axis=0) for i in index], axis=0) - half).astype(int)
+    high = np.floor(np.max([i.max(axis=0) for i in index], axis=0) + half).astype(int) + 2
+    owner = np.zeros((high - low)[::-1], int)
+    for number, cells in enumerate(index, start=1):
+        corners = _corners(cells - low, half, owner.shape)
+        if owner[corners].any():
+            other = values[owner[corners].max() - 1]
+            expected = f"two voxels of the networks' grid ({2 * max(lattice.spacing):g} mm) between two bodies"
+            todo = "Make them one body, or leave more between them"
+            raise InputError(who, f"{other:g} and {values[number - 1]:g} touch, or nearly", expected, "less", todo)
+        owner[corners] = number
+    points = tuple(labels.grid.index_to_physical(v[:: max(1, len(v) // MOST_POINTS)]) for v in voxels)
+    return Bodies(lattice, low, owner, points)
+
+
+def _corners(index: np.ndarray, half: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Voxels (*shape) at the corners of all cells that hold any of the boxes ``index`` ± ``half``, (P, n) and (n,)."""
+    mask = np.zeros(shape, bool)
+    steps = [np.linspace(-h, h, max(2, math.ceil(2 * h) + 1)) for h in half]  # no farther apart than a voxel
+    for offset in itertools.product(*steps):
+        mask[tuple(np.floor(index + offset).astype(int).T[::-1])] = True
+    for axis in range(mask.ndim):
+        along = np.moveaxis(mask, axis, 0)
+        along[1:] |= along[:-1].copy()
+    return mask
+
+
+def keep_rigid(start: SpatialTransform, bodies: Bodies) -> SpatialTransform:
+    """``start`` with each body rigid; its residual is a DenseField on the lattice.
+
+    T' = s T + (1 - s) Σ v_b R_b: R_b is the rigid motion nearest to T in body b, s rises from 0 at the bodies to 1
+    along half a cosine, v_b ∝ 1/d_b² - 1/reach² for the distances d_b. Folds outside the bodies are smoothed away.
+    """
+    there = [start.map_points(points) for points in bodies.points]
+    motions = [rigid_fit(*both) for both in zip(bodies.points, there, strict=True)]
+    fitted = [apply_matrix(*both) for both in zip(motions, bodies.points, strict=True)]
+    moved = max(np.linalg.norm(f - t, axis=1).max() for f, t in zip(fitted, there, strict=True))
+    reach = max(BLEND_MM, BLEND_PER_MM * moved)
+    grid, owner = _around(bodies, start, reach)
+    field, points = np.zeros((*grid.shape, grid.ndim)), grid.points()
+    if start.residual is not None:
+        field += start.residual.on_grid(grid)
+    distances = [truncated_distance(owner == number + 1, grid, reach) for number in range(len(motions))]
+    weights = [1 / np.maximum(d, SURFACE) ** 2 - 1 / reach**2 for d in distances]
+    share = 0.5 - 0.5 * np.cos(np.pi * np.min(distances, axis=0) / reach)  # of the deformation
+    total = np.maximum(sum(weights), 1e-30)
+    inverse, rigid = np.linalg.inv(start.linear), 0.0
+    for weight, motion in zip(weights, motions, strict=True):
+        rigid = rigid + (weight / total)[..., None] * (apply_matrix(inverse @ motion, points) - points)
+    field = np.where(share[..., None] < 1, share[..., None] * field + (1 - share[..., None]) * rigid, field)
+    return _mended(start.linear, field, grid, owner)
+
+
+def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """The rigid motion (n+1, n+1) that brings points (P, n) nearest to ``moved``.
+
+    Kabsch 1976, doi:10.1107/S0567739476001873.
+    """
+    middle, there = points.mean(axis=0), moved.mean(axis=0)
+    left, _, right = np.linalg.svd((moved - there).T @ (points - middle))
+    signs = np.ones(len(middle))
+    signs[-1] = np.sign(np.linalg.det(left @ right))
+    matrix = np.eye(len(middle) + 1)
+    matrix[:-1, :-1] = left @ np.diag(signs) @ right
+    matrix[:-1, -1] = there - matrix[:-1, :-1] @ middle
+    return matrix
+
+
+def _around(bodies: Bodies, start: SpatialTransform, reach: float) -> tuple[Grid, np.ndarray]:
+    """The part of the lattice that holds the start's residual and all within reach of a body; and the owners on it."""
+    margin = np.ceil(reach / np.asarray(bodies.lattice.spacing)).astype(int) + 2
+    shape = np.asarray(bodies.owner.shape[::-1])
+    low, high = bodies.low - margin, bodies.low + shape + margin
+    if start.residual is not None:
+        index = bodies.lattice.physical_to_index(start.residual.grid.corners())
+        low = np.minimum(low, np.floor(index.min(axis=0)).astype(int))
+        high = np.maximum(high, np.ceil(index.max(axis=0)).astype(int) + 1)
+    grid = part_of(bodies.lattice, low, high)
+    owner = np.zeros(grid.shape, int)
+    at = bodies.low - low
+    owner[tuple(slice(a, a + s) for a, s in zip(at[::-1], shape[::-1], strict=True))] = bodies.owner
+    return grid, owner
+
+
+def truncated_distance(mask: np.ndarray, grid: Grid, reach: float) -> np.ndarray:
+    """Distance in mm (float64) of each voxel from the nearest one of ``mask``, at most ``reach``; exact up to there."""
+    squared = np.where(mask, 0.0, reach**2)
+    for axis, step in enumerate(reversed(grid.spacing)):
+        before = np.moveaxis(squared, axis, 0)
+        nearest = before.copy()
+        for k in range(1, min(int(reach / step) + 1, len(before))):
+            np.minimum(nearest[k:], before[:-k] + (k * step) ** 2, out=nearest[k:])
+            np.minimum(nearest[:-k], before[k:] + (k * step) ** 2, out=nearest[:-k])
+        squared = np.moveaxis(nearest, 0, axis)
+    return np.sqrt(squared)
+
+
+def _mended(linear: np.ndarray, field: np.ndarray, grid: Grid, owner: np.ndarray) -> SpatialTransform:
+    """The transform of a residual (*shape, n) mm without folds outside the bodies."""
+    turn = grid.matrix[:-1, :-1]
+    voxels = torch.as_tensor(np.moveaxis(field @ np.linalg.inv(turn).T, -1, 0).copy())[None]
+    free = torch.as_tensor(owner == 0).to(voxels)[None, None]
+    voxels, _count = repaired(voxels, free=free)
+    vectors = np.moveaxis(np.moveaxis(voxels[0].numpy(), 0, -1) @ turn.T, -1, 0)
+    return SpatialTransform(linear, DenseField(grid, vectors.astype(np.float32)))
