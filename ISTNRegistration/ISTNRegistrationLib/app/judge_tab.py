@@ -101,7 +101,8 @@ class JudgeTab:
             return
         with slicer.util.tryWithErrorDisplay(_("The results could not be saved."), waitCursor=True):
             checkPresent(slicer.mrmlScene, self.nodes.all(), "after the registration", "Register again")
-            files = saveAll(chosen, self.pair, self.nodes, self.ui.imageFormatSelector.currentText)
+            kind, harden = self.ui.imageFormatSelector.currentText, self.ui.hardenCheckBox.checked
+            files = saveAll(chosen, self.pair, self.nodes, kind, harden)
             slicer.util.showStatusMessage(_("{count} files are in {path}").format(count=len(files), path=path), 5000)
 
     def onCopyPython(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -10,10 +11,14 @@ import slicer
 from ..core.errors import InputError
 from ..core.grid import Grid
 from ..core.transform import SpatialTransform
+from ..core.volume import Volume
 from .parents import applyTransform, liesUnder
 from .scene import allOrNothing, nodeIds, nodesSince
 from .transforms import transformNodeFor
 from .volumes import orientedImage, volumeFromNode, volumeFromSegment
+
+if TYPE_CHECKING:
+    from .outputs import RegistrationNodes
 
 KINDS = ("vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLModelNode")
 
@@ -49,6 +54,25 @@ def carry(
         if helper is not transformNode:
             scene.RemoveNode(helper)
     return copies
+
+
+def hardened(scene: slicer.vtkMRMLScene, node: slicer.vtkMRMLScalarVolumeNode, nodes: RegistrationNodes) -> Volume:
+    """A volume as Slicer hardens it under the registration: its own voxels at their new place, or resampled once.
+
+    Resampled, on a grid of its own about as fine, is what no header can hold: warps and shearing. The scene stays.
+    """
+    if liesUnder(node, nodes.transform):
+        return volumeFromNode(node)
+    before = nodeIds(scene)
+    try:
+        copy = scene.AddNewNodeByClass(node.GetClassName(), node.GetName())
+        copy.CopyContent(node, False)
+        copy.SetAndObserveTransformNodeID(node.GetTransformNodeID())
+        applyTransform(scene, copy, transformNodeFor(scene, nodes.result.transform, "registration"))
+        return volumeFromNode(copy)
+    finally:
+        for helper in nodesSince(scene, before):
+            scene.RemoveNode(helper)
 
 
 def _carried(scene, node, transformNode, fixedNode):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..core.files import write_text
 from ..core.quality import table_csv
+from .carry import hardened
 from .provenance import asPython, provenance
 from .report import writeHtml
 from .volumes import volumeFromNode
@@ -21,7 +22,11 @@ IMAGE_FORMATS = (".nii.gz", ".nrrd", ".mha")
 
 
 def saveAll(
-    folder: str | Path, pair: Sequence, nodes: RegistrationNodes, imageFormat: str = IMAGE_FORMATS[0]
+    folder: str | Path,
+    pair: Sequence,
+    nodes: RegistrationNodes,
+    imageFormat: str = IMAGE_FORMATS[0],
+    harden: bool = False,
 ) -> list[Path]:
     """Write ``folder``/<moving> to <fixed>/: transforms, volumes, maps, table, report and script; their paths.
 
@@ -31,6 +36,7 @@ def saveAll(
     Args:
         pair: fixed and moving volume node.
         nodes: RegistrationNodes; what was not made is not saved.
+        harden: also the moving volume as Slicer hardens it (``carry.hardened``).
 
     Raises:
         InputError: something cannot be written; then nothing new is there.
@@ -41,7 +47,7 @@ def saveAll(
     make_folder(folder, "Folder of the results")
     with all_or_nothing() as temporary:
         written = []
-        for name, write in _files(pair, nodes, imageFormat).items():
+        for name, write in _files(pair, nodes, imageFormat, harden).items():
             written.append(folder / name)
             write(temporary(written[-1]))
     return written
@@ -57,7 +63,7 @@ def safeName(text: str) -> str:
     return re.sub(r"[^\w .+-]+", "_", text).strip(" .") or "result"
 
 
-def _files(pair, nodes, imageFormat: str) -> dict[str, Callable[[Path], None]]:
+def _files(pair, nodes, imageFormat: str, harden: bool) -> dict[str, Callable[[Path], None]]:
     """What writes each file, by its name."""
     from ..data.exchange import write_field, write_inverse
     from ..data.transforms import write_transform
@@ -65,6 +71,7 @@ def _files(pair, nodes, imageFormat: str) -> dict[str, Callable[[Path], None]]:
     request, transform = nodes.outcome.request, nodes.result.transform
     grids = request.fixed.image.grid, request.moving.image.grid
     moving, fixed = (safeName(node.GetName()) for node in reversed(pair))
+    hard = {f"{moving} hardened{imageFormat}": partial(_hardened, pair[1], nodes)} if harden else {}
     images = {f"{moving} on {fixed}": nodes.volume} if nodes.volume is not None else {}
     images |= {f"map {safeName(key)}": node for key, node in nodes.heatmaps.items()}
     images |= {safeName(key): node for key, node in nodes.measures.items()}
@@ -73,6 +80,7 @@ def _files(pair, nodes, imageFormat: str) -> dict[str, Callable[[Path], None]]:
         "inverse transform.h5": partial(_write, write_inverse, transform, *grids),
         f"displacement field{imageFormat}": partial(_write, write_field, transform, grids[0]),
         **{f"{name}{imageFormat}": partial(_image, node) for name, node in images.items()},
+        **hard,
         "table.csv": partial(_text, table_csv(nodes.quality)),
         "report.html": partial(_write, writeHtml, nodes),
         "repeat.py": partial(_text, asPython(provenance(nodes.transform))),
@@ -88,6 +96,12 @@ def _image(node, path: Path) -> None:
     from ..data.images import write_image
 
     write_image(path, volumeFromNode(node))
+
+
+def _hardened(moving, nodes, path: Path) -> None:
+    from ..data.images import write_image
+
+    write_image(path, hardened(moving.GetScene(), moving, nodes))
 
 
 def _text(text: str, path: Path) -> None:

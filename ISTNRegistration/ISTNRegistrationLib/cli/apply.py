@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.errors import InputError
 from ..data.apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS, SPACES, ApplyOptions, Item
+from .talk import add_machine_arguments
 
 DEFAULTS = ApplyOptions(())
 OPTION_KINDS = {"images": "image", "labels": "labels", "points": "points", "surfaces": "surface"}
@@ -34,6 +35,8 @@ def add_parser(commands) -> None:
     output = parser.add_mutually_exclusive_group(required=True)
     output.add_argument("--output", type=Path, metavar="FILE", help="for one file")
     output.add_argument("--output-folder", type=Path, metavar="DIR", help="for many: they keep their names")
+    parser.add_argument("--quiet", action="store_true", help="say nothing but warnings and errors")
+    add_machine_arguments(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,6 +54,8 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Apply the transform; all outputs are written, or none."""
+    import SimpleITK as sitk
+
     from ..data.apply_files import apply_files  # not above: --help shall not wait for SimpleITK
 
     options = ApplyOptions(
@@ -62,10 +67,18 @@ def run(args: argparse.Namespace) -> None:
         args.background,
         args.space,
     )
+    if args.threads:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(args.threads)
     for applied in apply_files(items(args), options):
-        print(applied.item.target)
-        for note in applied.notes:
-            print(f"  {note}", file=sys.stderr if note.startswith("warning") else sys.stdout)
+        say([str(applied.item.target), *(f"  {note}" for note in applied.notes)], args.quiet)
+
+
+def say(lines: list[str], quiet: bool) -> None:
+    """Warnings to stderr; all else to stdout, unless ``quiet``."""
+    for line in lines:
+        warns = line.startswith("  warning")
+        if warns or not quiet:
+            print(line, file=sys.stderr if warns else sys.stdout)
 
 
 def items(args: argparse.Namespace) -> list[Item]:

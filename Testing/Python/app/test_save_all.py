@@ -12,6 +12,8 @@ from ISTNRegistrationLib.bridge import saving  # noqa: E402
 from ISTNRegistrationLib.bridge.saving import safeName  # noqa: E402
 from ISTNRegistrationLib.bridge.volumes import volumeFromNode  # noqa: E402
 from ISTNRegistrationLib.core.errors import InputError  # noqa: E402
+from ISTNRegistrationLib.core.transform import SpatialTransform  # noqa: E402
+from ISTNRegistrationLib.core.warp import warp_volume  # noqa: E402
 from ISTNRegistrationLib.data.images import read_image  # noqa: E402
 
 import qt  # noqa: E402  isort: skip  made by the harness
@@ -65,6 +67,21 @@ def test_nothing_is_written_without_a_folder_and_replaced_only_if_the_user_agree
         monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *args, agreed=agreed: agreed)
         judged.ui.saveAllButton.click()
         assert ((chosen / FOLDER / "table.csv").read_text("utf-8") != "mine") == agreed
+
+
+def test_hardened_is_the_moving_volume_where_the_registration_puts_it(judged, chosen, scene):
+    """Each marker of the moving volume is found at the place that the transform takes to it; the scene stays."""
+    before = scene.GetNumberOfNodes()
+    judged.ui.hardenCheckBox.checked = True
+    judged.ui.saveAllButton.click()
+    assert scene.GetNumberOfNodes() == before
+    nodes = judged.judgeTab.nodes
+    request, saved = nodes.outcome.request, read_image(chosen / FOLDER / "moving hardened.nii.gz")
+    there = warp_volume(saved, SpatialTransform(np.eye(4)), request.fixed.image.grid).array
+    expected, inside = nodes.outcome.warped().array, np.s_[6:-6, 6:-6, 6:-6]
+    assert np.abs(there - expected)[inside].mean() < 0.05 * np.ptp(expected)
+    moved = warp_volume(request.moving.image, SpatialTransform(np.eye(4)), request.fixed.image.grid).array
+    assert np.abs(moved - expected)[inside].mean() > 3 * np.abs(there - expected)[inside].mean()
 
 
 def test_after_a_failure_the_old_files_are_there_and_nothing_new(judged, chosen, monkeypatch):

@@ -41,6 +41,18 @@ def csv_points(path):
     return np.array([[float(v) for v in line.split(",")[1:]] for line in path.read_text().splitlines()[1:]])
 
 
+def test_quiet_says_nothing_and_threads_are_so_many(folder, capsys):
+    words = ["apply", "--transform", "t.h5", "--reference", "fixed.nii.gz", "--images", "moving.nii.gz", "--output"]
+    before = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
+    try:
+        assert run(*words, "a.nii.gz", "--threads", "3") == 0 and capsys.readouterr().out == "a.nii.gz\n"
+        assert sitk.ProcessObject.GetGlobalDefaultNumberOfThreads() == 3
+    finally:
+        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(before)
+    assert run(*words, "b.nii.gz", "--quiet") == 0 and capsys.readouterr().out == ""
+    assert (folder / "a.nii.gz").read_bytes() == (folder / "b.nii.gz").read_bytes()
+
+
 def test_many_files_at_once_go_from_moving_to_fixed(folder, capsys):
     done = run(
         *["apply", "--transform", "t.h5", "--reference", "fixed.nii.gz", "--images", "moving.nii.gz"],
