@@ -88,8 +88,13 @@ def test_closing_leaves_no_node_behind_but_the_views(used, scene, comparison):
 
 
 VIEW_NODES = {
-    "vtkMRMLSliceNode", "vtkMRMLSliceCompositeNode", "vtkMRMLSliceDisplayNode", "vtkMRMLLinearTransformNode",
-    "vtkMRMLModelNode", "vtkMRMLViewNode", "vtkMRMLCameraNode",
+    "vtkMRMLSliceNode",
+    "vtkMRMLSliceCompositeNode",
+    "vtkMRMLSliceDisplayNode",
+    "vtkMRMLLinearTransformNode",
+    "vtkMRMLModelNode",
+    "vtkMRMLViewNode",
+    "vtkMRMLCameraNode",
 }  # fmt: skip  a slice view has a model of its own, and a 3-D view a camera
 
 

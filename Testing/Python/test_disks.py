@@ -17,10 +17,11 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import write_image
 from ISTNRegistrationLib.data.markups import write_markups
 from ISTNRegistrationLib.data.transforms import write_transform
+from messy import write_messy
 from study import write_study
 
 MODULE = Path(__file__).resolve().parents[2] / "ISTNRegistration"
-COMMANDS = ["register", "batch", "evaluate", "prepare", "train", "synthesize", "apply"]
+COMMANDS = ["register", "register-all", "batch", "evaluate", "prepare", "train", "synthesize", "apply", "init"]
 
 
 def mounted(folder, options):
@@ -57,6 +58,8 @@ def given(tmp_path_factory):
     write_transform(folder / "t.h5", SpatialTransform(np.eye(4)))
     (folder / "study").mkdir()
     write_study(folder / "study", 3, steps=3)
+    (folder / "messy").mkdir()
+    write_messy(folder / "messy", 2, count=6)
     return folder
 
 
@@ -65,7 +68,13 @@ def words(command, given, out):
     checkpoint = ["--checkpoint", given / "tiny.h5", "--iterations", 2, "--device", "cpu"]
     config = ["--config", given / "study" / "config.toml", "--output", out]
     images = ["--fixed", given / "fixed.nii.gz", "--moving", given / "moving.nii.gz"]
+    images += ["--output-transform", out.with_name("t.tfm")]
+    beside = {"output-field": "u.nii.gz", "output-inverse": "i.h5", "output-linear": "a.mat", "report": "r.html"}
+    beside |= {"output-heatmaps": "maps", "pictures": "pictures"}
+    every = [word for key, name in beside.items() for word in (f"--{key}", out.with_name(name))]
     calls = {
+        "register-all": [*images, *checkpoint, "--output-volume", out, *every],
+        "init": [given / "messy", "--output", out],
         "register": [*images, *checkpoint, "--output-volume", out, "--json", Path(f"{out}.json")],
         "batch": ["--pairs", given / "pairs.csv", *checkpoint, "--output", out],
         "evaluate": ["--pairs", given / "pairs.csv", *checkpoint, "--output", out],
@@ -77,11 +86,11 @@ def words(command, given, out):
             *["--images", given / "moving.nii.gz", "--output-folder", out],
         ],
     }
-    return [command, *map(str, calls[command])]
+    return [command.split("-")[0], *map(str, calls[command])]
 
 
 def output(command, folder):
-    return folder / {"register": "w.nii", "evaluate": "results.csv"}.get(command, "out")
+    return folder / {"register": "w.nii", "register-all": "w.nii", "evaluate": "results.csv"}.get(command, "out")
 
 
 def state(folder):
@@ -120,10 +129,27 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_there(command, free, given,
         return  # the table fits: all is well, or the pair that does not fit is a failed one
     said = lines(done.stderr)
     assert done.returncode == 2, done.stderr
-    assert f"istn {command}: error: " in said[-1]
+    assert f"istn {command.split('-')[0]}: error: " in said[-1]
     after = state(disk)
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if ".istn-" in name or name.startswith(".")]
+
+
+@pytest.mark.parametrize("free", [0, 30_000])
+def test_training_on_on_a_full_disk_is_one_line_and_leaves_the_finished_run(free, given, disk, capsys):
+    out, config = disk / "out", ["--config", given / "study" / "config.toml"]
+    call = ["train", *map(str, config), "--device", "cpu", "--output", str(out)]
+    assert run(*call) in (0, 3) and (out / "training.html").is_file()
+    fill(disk, free)
+    before = state(disk)
+    capsys.readouterr()
+    assert run(*call, "--steps", "3") == 2
+    assert "istn train: error: " in lines(capsys.readouterr().err)[-1]
+    after = state(disk)
+    assert {name: after[name] for name in before if "tensorboard" not in name} == {
+        name: content for name, content in before.items() if "tensorboard" not in name
+    }
+    assert not [name for name in after if ".istn-" in name]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

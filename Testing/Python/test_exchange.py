@@ -4,7 +4,6 @@ Every program that is not installed is skipped with one line; scripts/release/ex
 images.
 """
 
-
 import builders
 import numpy as np
 import pytest

@@ -29,15 +29,15 @@ class TrainingOutputs:
 
     def __init__(self, folder: Path, config, trainer: Trainer, source: CachedPairs, started_from: dict) -> None:
         self.folder, self.config, self.started_from = folder, config, started_from
-        self.curves = Curves(folder / "tensorboard", trainer.step)
         self.picture_pair = next(iter(source.validation_pairs()))
         self.constellation = to_card(source.constellations())
         self.running: dict[str, float] = {}
+        if trainer.best_weights:  # the kill may have come between the state and the checkpoints
+            write_checkpoints(folder, trainer, config, self.constellation, started_from)
+        self.curves = Curves(folder / "tensorboard", trainer.step)
         self.bar = tqdm(total=trainer.last_step, initial=trainer.step, unit="step", mininterval=1.0)
         if not self.curves.writer:
             self.bar.write(MISSING)
-        if trainer.best_weights:  # the kill may have come between the state and the checkpoints
-            write_checkpoints(folder, trainer, config, self.constellation, started_from)
 
     def __call__(self, trainer: Trainer, values: dict[str, float]) -> None:
         """Show the running losses; after a validation write everything."""

@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from ..core.errors import InputError
+from .dicom import check_lengths
 from .voxels import LARGEST_IMAGE, SOURCE
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -97,8 +98,12 @@ def _tiff_entry(data: bytes, order: str, pointer: str, at: int) -> tuple[int, tu
 
 
 def check_dicom(path: Path, who: str) -> None:
-    """Raise InputError for a DICOM file without pixels, or whose pixels are fewer bytes than it says."""
+    """Raise InputError for a DICOM file without pixels, or where an element is shorter than it says."""
     data = path.read_bytes()
+    try:
+        check_lengths(data)
+    except (struct.error, ValueError) as error:
+        raise _incomplete(who, f"a damaged DICOM file ({error})") from error
     places = [(place, order) for tag, order in zip(PIXELS, "<>", strict=True) if (place := data.rfind(tag)) >= 0]
     for place, order in places:
         explicit = data[place + 4 : place + 6] in (b"OW", b"OB", b"OF", b"OD")

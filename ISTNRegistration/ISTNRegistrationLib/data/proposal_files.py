@@ -7,6 +7,7 @@ from pathlib import Path
 from ..core.errors import InputError
 from ..core.files import write_text
 from .contact_sheet import contact_sheet
+from .outputs import all_or_nothing
 from .proposal import WRITTEN_HERE, Proposal
 from .proposal_text import configuration, findings
 
@@ -26,11 +27,12 @@ def texts_of(proposal: Proposal, list_name: str) -> dict[str, str]:
 
 
 def write_texts(folder: Path, texts: dict[str, str]) -> list[Path]:
-    """Write texts into a folder; their paths.
+    """Write texts into a folder, all of them or none; their paths.
 
     Raises:
         InputError: one cannot be written.
     """
-    for name, text in texts.items():
-        write_text(folder / name, text, f"'{name}'")
+    with all_or_nothing() as temporary:
+        for name, text in texts.items():
+            write_text(temporary(folder / name), text, f"'{name}'")
     return [folder / name for name in texts]

@@ -150,10 +150,7 @@ def test_the_shell_and_lists_take_a_box_as_a_mask(scene, tmp_path, ndim):
     for k, given in enumerate((path, tmp_path / "mask.nii.gz", None)):
         more = {"output_transform": tmp_path / f"{k}.h5", "json": tmp_path / f"{k}"}
         more |= {"fixed_mask": given} if given else {}
-        assert (
-            run("register", **files, **words, **more)
-            == 0
-        )
+        assert run("register", **files, **words, **more) == 0
     assert run("batch", pairs=tmp_path / "pairs.csv", output=tmp_path / "out", **words) == 0
     reports = [tmp_path / "0", tmp_path / "1", tmp_path / "2", *(tmp_path / "out").glob("*/report.json")]
     found = [json.loads(report.read_text())["linear_fixed_to_moving_LPS"] for report in reports]

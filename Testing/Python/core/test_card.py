@@ -5,9 +5,12 @@ import shutil
 
 import pytest
 from command import checkpoint_file, small_config
+from ISTNRegistrationLib.app.card_text import cardText
+from ISTNRegistrationLib.cli.info import lines
 from ISTNRegistrationLib.core import card as module
 from ISTNRegistrationLib.core import container
 from ISTNRegistrationLib.core.card import find_checkpoint, models_folder, read_card, shipped
+from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint
 from ISTNRegistrationLib.core.errors import InputError
 
 
@@ -65,3 +68,30 @@ def test_without_h5py_the_message_says_what_to_install(saved, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "h5py", None)
     with pytest.raises(InputError, match="Expected the package h5py.*Install what is missing"):
         read_card(saved)
+
+
+MEASURED = {"methods": {"a": {"pairs": 1, "dice": [0.5, 0.1]}}}
+LEFT_OUT = [{"steps": 3}, {"results": MEASURED}, {"steps": 3, "results": None, "best": None}]
+
+
+@pytest.mark.parametrize("card", LEFT_OUT)
+def test_a_card_that_says_less_is_shown_by_shell_and_panel(tmp_path, card):
+    path = checkpoint_file(tmp_path / "tiny.h5", small_config(2))
+    save_checkpoint(path, load_checkpoint(path).model, card)
+    assert lines(load_checkpoint(path)) and cardText(read_card(path))
+
+
+PLACES = {"points_mm": [[1.0, 2.0], [3.0, 4.0]], "weights": [1.0, 0.5]}
+SPOILED = [{"points_mm": [[1.0, 2.0]]}, {"points_mm": [[1.0], [2.0]]}, {"weights": [1.0, None]}, {"weights": [-1, 1]}]
+CARDS = [{"augment": []}, {"constellation": "x"}, *({"constellation": PLACES | change} for change in SPOILED)]
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_what_a_registration_could_not_use_is_refused_when_it_is_read(tmp_path, card):
+    path = checkpoint_file(tmp_path / "tiny.h5", small_config(2))
+    model = load_checkpoint(path).model
+    save_checkpoint(path, model, {"constellation": PLACES})
+    assert read_card(path).card["constellation"] == PLACES
+    save_checkpoint(path, model, card)
+    with pytest.raises(InputError, match="augment|constellation"):
+        read_card(path)

@@ -74,9 +74,7 @@ def test_all_missing_files_are_named_at_once(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text(SUBJECTS)
     (tmp_path / "a.nii").touch()
-    with pytest.raises(
-        InputError, match="got 7 missing in .*: as.nii, b.nii, bs.nii, c.nii, cs.nii, 2 more"
-    ):
+    with pytest.raises(InputError, match="got 7 missing in .*: as.nii, b.nii, bs.nii, c.nii, cs.nii, 2 more"):
         read_study(DataConfig(subjects="list.csv"), tmp_path)
 
 

@@ -49,6 +49,7 @@ def _one_process(what: str, seed: int, end: int, folder: Path, found: dict) -> i
     """Run cases until the process ends, by itself or not; the next seed."""
     place = tempfile.mkdtemp(dir=folder)
     code = f"import sys; sys.path[:0] = {PATHS!r}; from fuzz.run import worker; worker(*sys.argv[1:])"
+    kind = "starting"
     command = [sys.executable, "-c", code, what, str(seed), str(end), place]
     how = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "encoding": "utf-8", "errors": "replace"}
     with subprocess.Popen(command, **how) as process:
