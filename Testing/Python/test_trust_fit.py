@@ -157,6 +157,12 @@ def test_mm_are_compared_with_the_true_distance_at_the_ends_only():
     assert len(trust_report._in_mm(model, asd, nothing)) == 2
 
 
+def test_a_sentence_says_to_what_a_model_is_fitted():
+    given = dataclasses.replace(table(60), ends=np.arange(60) < 50, case=np.arange(60) // 2)
+    (said,) = trust_report.fitted(given)
+    assert said.startswith("Fitted to 50 registrations in 30 runs, 12 people") and "absolute error 0.0" in said
+
+
 def test_the_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path):
     page = tmp_path / "trust.md"
     page.write_text("# Trust\n<!-- brain -->\nold\n<!-- end of brain -->\n<!-- hippocampus -->\nkept\n<!-- end -->\n")

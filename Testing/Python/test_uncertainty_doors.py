@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from builders import blob_volume
 from command import files_in, run
 from ISTNRegistrationLib.api import register as register_files
@@ -13,6 +14,7 @@ from ISTNRegistrationLib.bridge.registration import register as register_nodes
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, save_checkpoint
 from ISTNRegistrationLib.core.quality import table_csv
+from ISTNRegistrationLib.core.uncertainty import thickness_mm
 from ISTNRegistrationLib.data.images import read_image, write_image
 from networks import model
 from taught import taught
@@ -24,6 +26,8 @@ HOW = {"initial": "none", "iterations": 2, "device": "cpu"}
 def given(tmp_path_factory):
     """Folder, checkpoint and images: 3 mm apart, so that the model expects less than 1."""
     folder, net = tmp_path_factory.mktemp("given"), model(3, method="istn-i", size=(24, 20, 22))
+    with torch.no_grad():
+        net.itn.out.bias.zero_()  # so that its maps show something
     checkpoint = taught(net, {"stretch": 3.0, "moved": 0.05, "unlike": 0.5})
     save_checkpoint(folder / "taught.h5", net, checkpoint.card)
     save_checkpoint(folder / "plain.h5", net, {})
@@ -51,6 +55,8 @@ def test_a_script_gets_mm_of_each_structure_and_a_volume_of_the_larger_ones(outc
     assert 0 < first.mm and 0 < second.mm and first.interval_mm[0] <= first.mm <= first.interval_mm[1]
     maps, values = outcome.result.fixed_map, outcome.uncertainty.array
     assert outcome.uncertainty.grid == maps.grid and values.max() <= max(first.mm, second.mm) + 1e-6
+    thick = thickness_mm(maps.channels, maps.grid)
+    assert [first.thickness_mm, second.thickness_mm] == pytest.approx(thick.tolist(), rel=1e-6)
     share = np.clip(2 * maps.channels, 0, 1)
     np.testing.assert_allclose(values, np.maximum(share[0] * first.mm, share[1] * second.mm), rtol=1e-5)
     assert outcome.kept.uncertainty_mm == outcome.kept.expectation.overall.mm

@@ -1,7 +1,7 @@
 """Teach a checkpoint what Dice to expect of a registration, from people with labels, and write how right it is.
 
     python scripts/release/fit_trust.py brain             # a shipped name or a file; draws and fits, no file is changed
-    python scripts/release/fit_trust.py brain --write     # ... and puts the model into the checkpoint's card
+    python scripts/release/fit_trust.py brain --write --page docs/trust.md   # ... and puts the model into the card
     python scripts/release/fit_trust.py brain --quick     # fewer registrations: about 10 minutes on an idle core
     python scripts/release/fit_trust.py brain --test --page docs/trust.md    # once, at the end: develop-test
 
@@ -25,7 +25,7 @@ from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint
 from ISTNRegistrationLib.core.trust import model_from, to_card
 
 from release.trust_fit import fit, read_table
-from release.trust_report import page_part, spoken
+from release.trust_report import fitted, page_part, spoken
 from release.trust_runs import one_thread, run_cases, weights_hash, with_people
 
 CASES, QUICK, TEST = 240, 120, 100
@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="stop running registrations after so long")
     parser.add_argument("--write", action="store_true", help="put the model into the checkpoint file")
     parser.add_argument("--test", action="store_true", help="measure the model in the checkpoint on develop-test")
-    parser.add_argument("--page", type=Path, help="write what --test says into this page")
+    parser.add_argument("--page", type=Path, help="write what is found into this page")
     args = parser.parse_args()
     one_thread()
     (measure if args.test else teach)(args)
@@ -55,6 +55,8 @@ def teach(args) -> None:
     table = read_table(path, _names(checkpoint))
     model = fit(table)
     print("\n".join(spoken(model, table, _names(checkpoint))))
+    if args.page:
+        page_part(args.page, f"{Path(args.checkpoint).stem} fitted", fitted(table))
     if args.write:
         card = checkpoint.card | {"trust": to_card(model, checkpoint.card["trust"]["people"])}
         save_checkpoint(find_checkpoint(args.checkpoint), checkpoint.model, card)

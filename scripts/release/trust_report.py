@@ -11,6 +11,19 @@ from ISTNRegistrationLib.core.trust import TrustModel
 from release.trust_fit import Table, judged
 
 
+def fitted(table: Table) -> list[str]:
+    """A sentence on what a model is fitted to, and how right such a model is for people who were left out."""
+    said = judged(table)[0]
+    known = table.ends & np.isfinite(said).all(axis=1)
+    ends, true = said[known].mean(1), table.dice[known].mean(1)
+    runs, people = len(set(table.case)), len(frozenset().union(*table.people))
+    return [
+        f"Fitted to {table.ends.sum()} registrations in {runs} runs, {people} people of develop-train and develop-val. "
+        f"With their people left out: correlation {np.corrcoef(ends, true)[0, 1]:.3f}, mean absolute error "
+        f"{np.abs(ends - true).mean():.3f}."
+    ]
+
+
 def spoken(model: TrustModel, table: Table, names: list[str], new_people: bool = False) -> list[str]:
     """Markdown lines.
 

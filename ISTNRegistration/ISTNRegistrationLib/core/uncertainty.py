@@ -1,8 +1,8 @@
 """An expected Dice in mm: how far apart, on average, two surfaces lie that overlap so; per structure and as a volume.
 
 To first order the volume that only one of two structures has is S d, their surface times its mean distance, so
-Dice = 1 - S d / (2 V) and d = 2 V / S (1 - Dice). V and S are those of the structure in F'; S by the coarea formula
-(Federer, 1959), the mean area of a map's level sets: the integral of its gradient's length. Free of torch.
+Dice = 1 - S d / (2 V) and d = 2 V / S (1 - Dice). V and S are those of the structure in F' cut at 0.5; S is the
+integral of its gradient's length (coarea formula; Federer, 1959). Free of torch.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from .grid import Grid
 from .trust import Expectation
 from .volume import Volume
 
-_LEAST_MM2 = 1e-6  # of surface
+CUT = 0.5  # of a map; below it the soft edges of small structures make them seem twice as thick
+_LEAST = 1e-6  # of surface, so that nothing is divided by zero
 
 
 def thickness_mm(maps: np.ndarray, grid: Grid) -> np.ndarray:
-    """2 V / S in mm, (C,), of structures in maps (C, *grid.shape); 2/3 of the radius of a ball; NaN of an empty map."""
-    steps = grid.spacing[::-1]
-    axes = range(1, maps.ndim)
-    squares = sum(np.gradient(maps, step, axis=axis) ** 2 for axis, step in zip(axes, steps, strict=True))
-    volume, surface = (values.reshape(len(maps), -1).sum(axis=1) for values in (maps, np.sqrt(squares)))
-    return np.where(surface > _LEAST_MM2, 2 * volume / np.maximum(surface, _LEAST_MM2), np.nan)
+    """2 V / S in mm, (C,), of structures in maps (C, *grid.shape): 2/3 of a ball's radius; NaN of an empty one."""
+    inside = (maps > CUT).astype(np.float32)
+    axes, steps = range(1, maps.ndim), grid.spacing[::-1]
+    squares = sum(np.gradient(inside, step, axis=axis) ** 2 for axis, step in zip(axes, steps, strict=True))
+    volume, surface = (values.reshape(len(maps), -1).sum(axis=1) for values in (inside, np.sqrt(squares)))
+    return np.where(surface > 0, 2 * volume / np.maximum(surface, _LEAST), np.nan)
 
 
 def uncertainty_volume(maps: Volume, expectation: Expectation) -> Volume:

@@ -34,8 +34,15 @@ def test_each_ball_is_two_thirds_of_its_radius_thick_and_an_empty_map_is_not_kno
     large, empty, small = thickness_mm(maps, grid)
     assert math.isnan(empty)
     assert large == pytest.approx(6, rel=0.1) and small == pytest.approx(10 / 3, rel=0.1)
-    half = thickness_mm(0.5 * maps, grid)  # a doubtful network says nothing of the thickness
-    np.testing.assert_allclose(half, [large, empty, small], rtol=1e-5)
+    np.testing.assert_allclose(thickness_mm(0.6 * maps, grid), [large, empty, small])
+    assert np.isnan(thickness_mm(0.4 * maps, grid)).all()
+
+
+def test_soft_edges_make_no_structure_thicker():
+    sharp = ball(6, (1, -2, 3), grid := Grid.centered((0, 0, 0), (20, 22, 24), (1.0, 1.0, 1.0)))
+    distance = np.linalg.norm(grid.points() - (1, -2, 3), axis=-1)
+    soft = (1 / (1 + np.exp(distance - 6))).astype(np.float32)
+    np.testing.assert_allclose(thickness_mm(soft[None], grid), thickness_mm(sharp[None], grid), rtol=0.02)
 
 
 @pytest.mark.parametrize("shift", [(1.5, 0, 0), (0, 2.0, 0), (1.0, 1.0, 1.5)])
