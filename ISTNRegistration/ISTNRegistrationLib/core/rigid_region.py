@@ -87,24 +87,36 @@ def keep_rigid(start: SpatialTransform, bodies: Bodies) -> SpatialTransform:
     T' = s T + (1 - s) Σ v_b R_b: R_b is the rigid motion nearest to T in body b, s rises from 0 at the bodies to 1
     along half a cosine, v_b ∝ 1/d_b² - 1/reach² for the distances d_b. Folds outside the bodies are smoothed away.
     """
+    motions, reach = _motions(start, bodies)
+    margin = np.ceil(reach / np.asarray(bodies.lattice.spacing)).astype(int) + 2
+    owner = np.pad(bodies.owner, [(m, m) for m in margin[::-1]])
+    low = bodies.low - margin
+    box = part_of(bodies.lattice, low, low + owner.shape[::-1])
+    grid, at = _around(bodies.lattice, low, owner.shape, start)
+    field = np.zeros((*grid.shape, grid.ndim)) if start.residual is None else start.residual.on_grid(grid)
+    inverse = np.linalg.inv(start.linear)
+    field[at] = _mended(_blended(field[at], [inverse @ m for m in motions], box, owner, reach), box, owner)
+    return SpatialTransform(start.linear, DenseField(grid, np.moveaxis(field, -1, 0).astype(np.float32)))
+
+
+def _motions(start: SpatialTransform, bodies: Bodies) -> tuple[list[np.ndarray], float]:
+    """The rigid motion of each body, and in mm how far around them the deformation changes."""
     there = [start.map_points(points) for points in bodies.points]
     motions = [rigid_fit(*both) for both in zip(bodies.points, there, strict=True)]
     fitted = [apply_matrix(*both) for both in zip(motions, bodies.points, strict=True)]
     moved = max(np.linalg.norm(f - t, axis=1).max() for f, t in zip(fitted, there, strict=True))
-    reach = max(BLEND_MM, BLEND_PER_MM * moved)
-    grid, owner = _around(bodies, start, reach)
-    field, points = np.zeros((*grid.shape, grid.ndim)), grid.points()
-    if start.residual is not None:
-        field += start.residual.on_grid(grid)
-    distances = [truncated_distance(owner == number + 1, grid, reach) for number in range(len(motions))]
+    return motions, max(BLEND_MM, BLEND_PER_MM * moved)
+
+
+def _blended(field: np.ndarray, motions, box: Grid, owner: np.ndarray, reach: float) -> np.ndarray:
+    """The residual (*shape, n) mm where bodies move by L⁻¹R and the deformation fades into that."""
+    distances = [truncated_distance(owner == number + 1, box, reach) for number in range(len(motions))]
     weights = [1 / np.maximum(d, SURFACE) ** 2 - 1 / reach**2 for d in distances]
-    share = 0.5 - 0.5 * np.cos(np.pi * np.min(distances, axis=0) / reach)  # of the deformation
-    total = np.maximum(sum(weights), 1e-30)
-    inverse, rigid = np.linalg.inv(start.linear), 0.0
+    share = (0.5 - 0.5 * np.cos(np.pi * np.min(distances, axis=0) / reach))[..., None]  # of the deformation
+    total, points, rigid = np.maximum(sum(weights), 1e-30), box.points(), 0.0
     for weight, motion in zip(weights, motions, strict=True):
-        rigid = rigid + (weight / total)[..., None] * (apply_matrix(inverse @ motion, points) - points)
-    field = np.where(share[..., None] < 1, share[..., None] * field + (1 - share[..., None]) * rigid, field)
-    return _mended(start.linear, field, grid, owner)
+        rigid = rigid + (weight / total)[..., None] * (apply_matrix(motion, points) - points)
+    return np.where(share < 1, share * field + (1 - share) * rigid, field)
 
 
 def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
@@ -122,20 +134,15 @@ def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _around(bodies: Bodies, start: SpatialTransform, reach: float) -> tuple[Grid, np.ndarray]:
-    """The part of the lattice that holds the start's residual and all within reach of a body; and the owners on it."""
-    margin = np.ceil(reach / np.asarray(bodies.lattice.spacing)).astype(int) + 2
-    shape = np.asarray(bodies.owner.shape[::-1])
-    low, high = bodies.low - margin, bodies.low + shape + margin
+def _around(lattice: Grid, low: np.ndarray, shape: tuple[int, ...], start: SpatialTransform) -> tuple[Grid, tuple]:
+    """The part of a lattice that holds a box of it and the start's residual; and where the box is in its arrays."""
+    first, last = low, low + shape[::-1]
     if start.residual is not None:
-        index = bodies.lattice.physical_to_index(start.residual.grid.corners())
-        low = np.minimum(low, np.floor(index.min(axis=0)).astype(int))
-        high = np.maximum(high, np.ceil(index.max(axis=0)).astype(int) + 1)
-    grid = part_of(bodies.lattice, low, high)
-    owner = np.zeros(grid.shape, int)
-    at = bodies.low - low
-    owner[tuple(slice(a, a + s) for a, s in zip(at[::-1], shape[::-1], strict=True))] = bodies.owner
-    return grid, owner
+        index = lattice.physical_to_index(start.residual.grid.corners())
+        first = np.minimum(first, np.floor(index.min(axis=0)).astype(int))
+        last = np.maximum(last, np.ceil(index.max(axis=0)).astype(int) + 1)
+    at = tuple(slice(a, a + size) for a, size in zip((low - first)[::-1], shape, strict=True))
+    return part_of(lattice, first, last), at
 
 
 def truncated_distance(mask: np.ndarray, grid: Grid, reach: float) -> np.ndarray:
@@ -151,11 +158,10 @@ def truncated_distance(mask: np.ndarray, grid: Grid, reach: float) -> np.ndarray
     return np.sqrt(squared)
 
 
-def _mended(linear: np.ndarray, field: np.ndarray, grid: Grid, owner: np.ndarray) -> SpatialTransform:
-    """The transform of a residual (*shape, n) mm without folds outside the bodies."""
-    turn = grid.matrix[:-1, :-1]
+def _mended(field: np.ndarray, box: Grid, owner: np.ndarray) -> np.ndarray:
+    """A residual (*shape, n) mm without folds outside the bodies."""
+    turn = box.matrix[:-1, :-1]
     voxels = torch.as_tensor(np.moveaxis(field @ np.linalg.inv(turn).T, -1, 0).copy())[None]
     free = torch.as_tensor(owner == 0).to(voxels)[None, None]
     voxels, _count = repaired(voxels, free=free)
-    vectors = np.moveaxis(np.moveaxis(voxels[0].numpy(), 0, -1) @ turn.T, -1, 0)
-    return SpatialTransform(linear, DenseField(grid, vectors.astype(np.float32)))
+    return np.moveaxis(voxels[0].numpy(), 0, -1) @ turn.T
