@@ -79,3 +79,8 @@ def test_the_page_of_checkpoints_names_every_key_of_a_card():
     keys = {key.value for node in ast.walk(card) if isinstance(node, ast.Dict) for key in node.keys if key is not None}
     page = (DOCS / "checkpoint.md").read_text("utf-8")
     assert len(keys) > 10 and [key for key in keys - {"python", "torch", "numpy"} if f"`{key}`" not in page] == []
+
+
+def test_no_page_and_no_configuration_names_a_folder_that_only_we_have():
+    files = [*DOCS.glob("*.md"), ROOT / "README.md", *(ROOT / "Resources" / "Configs").glob("*.toml")]
+    assert len(files) > 25 and [path.name for path in files if "../shared" in path.read_text("utf-8")] == []

@@ -13,7 +13,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 STARTED = ["paper/results", "paper/peers_validation", "paper/choices", "benchmark/speed", "benchmark/memory"]
 STARTED += ["benchmark/robustness", "benchmark/synthesis", "pictures/demo"]
-STARTED += ["pictures/figure_synthesis", "release/mutants"]
+STARTED += ["paper/arrange", "pictures/figure_synthesis", "release/mutants"]
 
 
 @pytest.mark.parametrize("name", STARTED)
