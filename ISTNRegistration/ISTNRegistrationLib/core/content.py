@@ -45,8 +45,7 @@ def without_empty_ends(volume: Volume) -> Volume:
 def filled(array: np.ndarray) -> tuple[slice, ...]:
     """The box (array order) around all that differs from the value of the empty end planes."""
     whole = tuple(slice(0, size) for size in array.shape)
-    ends = [array.take(end, axis) for axis in range(array.ndim) for end in (0, -1)]
-    empty = min((plane.min() for plane in ends if plane.min() == plane.max()), default=None)
+    empty = end_value(array)
     if empty is None:
         return whole
     box = list(whole)
@@ -59,3 +58,19 @@ def filled(array: np.ndarray) -> tuple[slice, ...]:
         stop = next(i + 1 for i in reversed(range(size)) if (planes[i] != empty).any())
         box[axis] = slice(start, stop)
     return tuple(box)
+
+
+def end_value(array: np.ndarray) -> float | None:
+    """The (smallest) value of end planes that hold one value only; None where there are none."""
+    ends = [array.take(end, axis) for axis in range(array.ndim) for end in (0, -1)]
+    return min((plane.min() for plane in ends if plane.min() == plane.max()), default=None)
+
+
+def frame(array: np.ndarray) -> tuple[float, float] | None:
+    """The values of two kinds of empty end planes, as where padding has another value than the background; else None.
+
+    Which of both is background cannot be told from the image: a phantom's wall looks like that too.
+    """
+    inside = array[filled(array)]
+    found = end_value(array), end_value(inside)
+    return None if None in found or inside.min() == inside.max() else (float(found[0]), float(found[1]))

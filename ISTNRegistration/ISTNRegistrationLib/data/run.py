@@ -18,6 +18,7 @@ import torch
 from ..core.checkpoint import Checkpoint, load_checkpoint
 from ..core.checks import warnings
 from ..core.constraints import Constraints
+from ..core.content import frame
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality, Verdict, verdict
 from ..core.register import FixedImage, RegistrationResult, averages_mirrors, register_pair
@@ -34,6 +35,10 @@ from .report import registration_report
 from .starts import better_start
 
 __all__ = ["Outcome", "Request", "Runner", "Side", "run"]
+FRAMED = (
+    "Image '{}': there are empty planes of {:g} and, within these, of {:g}: if one of them is padding, it changes what "
+    "the networks see. Crop it, or fill it with the background."
+)
 CPU_INSTEAD = "The graphics card ran out of memory; the CPU was used instead."
 
 
@@ -203,6 +208,7 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
     read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
     said = request.landmarks.warnings if request.landmarks else ()
+    said += tuple(FRAMED.format(image.name, *values) for image in (fixed, moving) if (values := frame(image.array)))
     return (*read, *said, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
 
 

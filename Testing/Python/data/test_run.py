@@ -9,6 +9,7 @@ from builders import blob_volume, make_grid
 from command import checkpoint_file, small_config
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.options import RegisterOptions, options_from
 from ISTNRegistrationLib.core.volume import Volume
@@ -162,3 +163,12 @@ def test_a_preset_stands_for_the_options_that_are_not_given():
     assert (options.transform, options.refine, options.iterations) == ("dense", "theta", 7)
     assert options_from({"preset": "fast", "transform": "bspline"}).transform == "bspline"
     assert options_from({"preset": "fast"}).refine == "none"
+
+
+def test_padding_of_another_value_is_said(checkpoint):
+    plain = image(4.0)
+    padded = np.pad(np.pad(plain.array[1:-1, 1:-1, 1:-1], 1), [(1, 0), (0, 0), (0, 0)], constant_values=-7.0)
+    grid = Grid.centered(plain.grid.center, padded.shape[::-1], plain.grid.spacing)
+    assert "empty planes" not in " ".join(run(request(checkpoint)).warnings)
+    said = " ".join(run(request(checkpoint, moving=Side(Volume(padded, grid, "padded")))).warnings)
+    assert "Image 'padded': there are empty planes of -7 and, within these, of 0" in said
