@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from command import checkpoint_file, run, small_config, subject
 from ISTNRegistrationLib import api
+from ISTNRegistrationLib.cli.progress import StageBars
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.options import RegisterOptions
+from ISTNRegistrationLib.core.stage import Progress
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.images import read_image, read_labels, write_image
 from ISTNRegistrationLib.data.markups import write_markups
@@ -67,6 +69,14 @@ def test_landmarks_pull_alike_at_every_door(study, tmp_path):
         said = json.loads(report.read_text())
         assert said["options"] == options.as_dict()
         assert said["stages"][-1]["tre_mm"] == pytest.approx(error(plain), abs=1e-6)
+
+
+def test_a_terminal_tells_the_landmarks_distance_if_there_are_any(capsys):
+    with StageBars(disable=False) as bars:
+        bars(Progress("affine refined", 1, 2, 0.5, None, 3.14159))
+        assert "landmarks=3.14 mm" in capsys.readouterr().err
+        bars(Progress("dense", 1, 2, 0.5, None))
+    assert "landmarks" not in capsys.readouterr().err.split("dense")[-1]
 
 
 def test_corrected_structures_count_alike_at_every_door(study, tmp_path):

@@ -1,8 +1,10 @@
 """istn batch: registers every pair of a list; resumes, lists failures, writes a folder per pair and one table.
 
-The list is a CSV with the columns fixed and moving and, if wanted, for both sides a mask, labels and landmarks
-(fixed_mask, moving_labels, ...), an initial alignment (initial) and the name of the result's folder (id); files are
-relative to the CSV. OUTPUT/batch.csv has a line per pair (state, light, agreement, Dice, folded voxels, seconds,
+The list is a CSV with the columns fixed and moving and, if wanted, for both sides a mask, labels, landmarks and
+corrected structures (fixed_mask, moving_labels, ...), rigid bodies of the fixed image (rigid), an initial alignment
+(initial) and the name of the result's folder (id); files are relative to the CSV.
+
+OUTPUT/batch.csv has a line per pair (state, light, agreement, Dice, folded voxels, seconds,
 message); the folder of a pair holds transform.h5, warped.nii.gz, report.json and, with --heatmaps, the three maps and
 (where the checkpoint can tell) uncertainty.nii.gz, mm. A pair is known by the contents of its files, the options and
 the checkpoint: a second run does what is missing or has changed.
