@@ -71,6 +71,20 @@ def test_landmarks_pull_alike_at_every_door(study, tmp_path):
         assert said["stages"][-1]["tre_mm"] == pytest.approx(error(plain), abs=1e-6)
 
 
+def test_a_dense_transform_is_pulled_from_a_refined_bspline_on(study):
+    folder, ndim = study
+    seen, ends = [], []
+    for weight in (0.0, 2.0):
+        options = RegisterOptions(**{**CHOSEN, "transform": "dense", "iterations": 6}, landmark_weight=weight)
+        request = Request(*sides(folder, ndim), folder / "tiny.h5", options)
+        outcome = run_request(request, lambda p: seen.append((p.stage, p.landmark_mm)))
+        ends.append({stage.name: stage.landmark_mm for stage in outcome.result.stages})
+        told = [mm for stage, mm in seen if stage == "dense"]
+        assert min(abs(mm - ends[-1]["dense"]) for mm in told) < 0.1  # of the iteration that was the best
+    assert "bspline refined" not in ends[0] and ends[1]["bspline refined"] < 0.8 * ends[0]["bspline"]
+    assert ends[1]["dense"] < 0.6 * ends[0]["dense"]
+
+
 def test_a_terminal_tells_the_landmarks_distance_if_there_are_any(capsys):
     with StageBars(disable=False) as bars:
         bars(Progress("affine refined", 1, 2, 0.5, None, 3.14159))
