@@ -1,8 +1,8 @@
 """How a checkpoint holds when contrast, pose, quality or field of view of the moving image change: docs/robustness.md.
 
-    python scripts/benchmark/robustness.py --checkpoint brain-any                a shipped name or a file
+    python scripts/benchmark/robustness.py --checkpoint head                     a shipped name or a file
     python scripts/benchmark/robustness.py --peers simpleitk greedy              on the same pairs
-    python scripts/benchmark/robustness.py --checkpoint brain-any --heads FOLDER whole heads, robustness_heads.py
+    python scripts/benchmark/robustness.py --checkpoint head --heads FOLDER whole heads, robustness_heads.py
     python scripts/benchmark/robustness.py --page                                writes the page from what is measured
 
 Develop-test brains (CSV docs/results_robustness.csv, appended to and gone on with), B-spline refined and the affine

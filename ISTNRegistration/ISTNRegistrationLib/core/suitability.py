@@ -117,7 +117,7 @@ def _field_of_view(role: str, facts: ImageFacts, config: ModelConfig) -> list[st
 def suggestion(sides: Iterable[ImageFacts], config: ModelConfig, card: dict) -> str | None:
     """Name of the shipped checkpoint to use in the place of one (``config``, ``card``) that an image does not fit.
 
-    None where it fits, or where no shipped one fits better. Names are tried in their order: `brain` before `brain-any`.
+    None where it fits, or where no shipped one fits better. Names are tried in their order: `brain` before `head`.
     """
     sides = list(sides)
     if not _any_doubt(sides, config, card):

@@ -50,7 +50,7 @@ def crop(volume, millimetres=(36, 52, 36)):
 
 def test_the_bundled_pair_is_for_brain_and_not_for_hippocampus():
     pair = brains()
-    assert said(pair, "brain") == said(pair, "brain-any") == ""
+    assert said(pair, "brain") == said(pair, "head") == ""
     text = said(pair, "hippocampus")
     assert "(158 x 194 x 168 mm) shows far more" in text and "(40 x 56 x 40 mm)" in text
     assert text.endswith("The checkpoint 'brain' fits these images better.")
@@ -62,13 +62,13 @@ def test_crops_are_for_hippocampus_and_not_for_brain():
     assert "shows much less" in said(pair, "brain") and suggested(pair, "brain") == "hippocampus"
 
 
-def test_one_odd_side_is_enough_and_another_contrast_is_for_brain_any():
+def test_one_odd_side_is_enough_and_another_contrast_is_for_head():
     fixed, moving = brains()
     pair = [fixed, inverted(moving)]
-    assert said(pair, "brain-any") == ""
+    assert said(pair, "head") == ""
     text = said(pair, "brain")
     assert "moving image is darker inside" in text and "fixed image is darker" not in text
-    assert suggested(pair, "brain") == "brain-any" and suggested([fixed, crop(moving)], "brain") is None
+    assert suggested(pair, "brain") == "head" and suggested([fixed, crop(moving)], "brain") is None
 
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
@@ -113,7 +113,7 @@ def test_real_brains_and_crops_are_told_apart():
         assert doubts("", facts(volume), brain.config, brain.card) == []
         assert suggested([volume] * 2, "hippocampus") == "brain"
         for curve in (CURVE, ([0.0, 1.0], [1.0, 0.05])):
-            assert suggested([inverted(volume, curve)] * 2, "brain") == "brain-any"
+            assert suggested([inverted(volume, curve)] * 2, "brain") == "head"
     for volume in crops:
         assert doubts("", facts(volume), hippocampus.config, hippocampus.card) == []
         assert suggested([volume] * 2, "brain") == "hippocampus"
