@@ -88,7 +88,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         self.ui = slicer.util.childWidgetVariables(panel)
         panel.setMRMLScene(slicer.mrmlScene)
         self.logic, turn = ISTNRegistrationLogic(), Turn()
-        self.judgeTab = JudgeTab(self.ui)
+        self.judgeTab = JudgeTab(self.ui, turn, self.resourcePath("UI/Adjust.ui"))
         self.registerTab = RegisterTab(self.ui, self.logic, turn, self.onResult)
         self.batchTab = BatchTab(self.ui.batchTab, self.registerTab, turn, self.resourcePath("UI/Batch.ui"))
         trainingUi = self.resourcePath("UI/Training.ui")
@@ -131,6 +131,7 @@ class ISTNRegistrationWidget(ScriptedLoadableModuleWidget):
         """Runs end and leave the scene as it was; a batch begins no other pair."""
         self.registerTab.stop()
         self.batchTab.stop()
+        self.judgeTab.adjust.cancel()
 
     def onSceneStartClose(self, *_sceneEvent) -> None:
         """The scene closes: runs end, and the result is no longer shown."""

@@ -20,11 +20,11 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        self._owner, self.onChange = None, lambda: None
+        self._owner, self._reason, self.onChange = None, "", lambda: None
 
-    def take(self, tab) -> None:
-        """A tab begins."""
-        self._owner = tab
+    def take(self, tab, reason: str) -> None:
+        """A tab begins; ``reason`` tells the others why they wait."""
+        self._owner, self._reason = tab, reason
         self.onChange()
 
     def giveBack(self) -> None:
@@ -35,6 +35,10 @@ class Turn:
     def isFreeFor(self, tab) -> bool:
         """Whether no other tab is registering."""
         return self._owner is None or self._owner is tab
+
+    def reasonFor(self, tab) -> str:
+        """Why a tab must wait; "" where it need not."""
+        return "" if self.isFreeFor(tab) else self._reason
 
 
 class BackgroundRun:

@@ -147,7 +147,7 @@ class BatchTab:
                 self.ui.batchStatusLabel.text = _("Registering {n} of {count}").format(n=done + 1, count=count)
 
         self._stopped, self._running = False, True
-        self._turn.take(self)
+        self._turn.take(self, _("Wait: the tab Batch is registering"))
         try:
             announce(0)
             yield announce

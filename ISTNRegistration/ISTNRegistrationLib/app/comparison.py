@@ -41,6 +41,17 @@ class Comparison:
             else _("Register with the outputs Registered volume and Heatmaps to compare them")
         )
 
+    def renew(self, nodes) -> None:
+        """The nodes show another answer: open views follow, and stay where they are."""
+        pair, _before = self._result
+        if self.cockpit is None or not nodes.heatmaps or nodes.volume is None:
+            return self.ready(pair, nodes)
+        self._result, cockpit = (pair, nodes), self.cockpit
+        self.cockpit = None
+        cockpit.close()
+        self.cockpit, self._look = Cockpit(slicer.mrmlScene, pair, nodes), None
+        self.update()
+
     def stop(self) -> None:
         """Close the views; there is nothing to compare."""
         self.ui.cockpitButton.checked = False

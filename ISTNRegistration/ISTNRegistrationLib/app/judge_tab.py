@@ -17,19 +17,27 @@ from ..bridge.views import showVolumes, viewsOfPair
 from ..core.colors import FIXED_COLOR, MOVING_COLOR
 from ..core.files import write_text
 from ..core.quality import HEADINGS, cells, structure_cells, table_csv
+from .adjust import Adjust
 from .comparison import Comparison
+from .tables import tableItem
 from .verdict import lamp, lightWord, measureTexts, stageName, structureTexts, verdictText
 
 FRAME = 4  # pixels around the table
 
 
 class JudgeTab:
-    """Shows one finished registration; empty until ``show``, and again when the scene is closed."""
+    """Shows one finished registration; empty until ``show``, and again when the scene is closed.
 
-    def __init__(self, ui) -> None:
+    Args:
+        ui: the panel's widgets.
+        turn: of the panel's tabs.
+        adjustUi: path of Adjust.ui.
+    """
+
+    def __init__(self, ui, turn, adjustUi: str) -> None:
         self.ui = ui
         self.parameters = self.nodes = self.pair = self.light = self._inViews = None
-        self.comparison = Comparison(ui)
+        self.comparison, self.adjust = Comparison(ui), Adjust(ui.adjustPage, adjustUi, turn, self.onAnswer)
         ui.exportCsvButton.connect("clicked(bool)", self.onExportCsv)
         ui.exportHtmlButton.connect("clicked(bool)", self.onExportHtml)
         ui.saveAllButton.connect("clicked(bool)", self.onSaveAll)
@@ -44,12 +52,26 @@ class JudgeTab:
     def setParameters(self, parameters) -> None:
         """Follow a parameter node; None lets go."""
         self.parameters = self.comparison.parameters = parameters
+        self.adjust.setParameters(parameters)
 
     def show(self, pair, nodes) -> None:
         """Show a finished registration: fixed and moving node, RegistrationNodes; the views show what came out."""
         self.stop()
-        self.pair, self.nodes = pair, nodes
-        self.light = nodes.outcome.verdict
+        self.pair = pair
+        self._tell(nodes)
+        self._enable(True)
+        self.comparison.ready(pair, nodes)
+        self.adjust.show(nodes)
+        self._showResult()
+
+    def onAnswer(self, nodes) -> None:
+        """The nodes show another answer."""
+        self._tell(nodes)
+        self.comparison.renew(nodes)
+
+    def _tell(self, nodes) -> None:
+        """Numbers and words of what the nodes show."""
+        self.nodes, self.light, pair = nodes, nodes.outcome.verdict, self.pair
         self.ui.judgeTextLabel.text = _("{moving} registered to {fixed}. Kept stage: {kept}.").format(
             moving=pair[1].GetName(), fixed=pair[0].GetName(), kept=stageName(nodes.result.kept)
         )
@@ -59,13 +81,11 @@ class JudgeTab:
         self.ui.lightLabel.setPixmap(lamp(self.light.light))
         self.ui.lightLabel.toolTip = lightWord(self.light.light)
         self._fillTable(nodes.quality)
-        self._enable(True)
-        self.comparison.ready(pair, nodes)
-        self._showResult()
 
     def stop(self) -> None:
         """Show nothing: at the start, before the next run, and when the scene is closed."""
         self.comparison.stop()
+        self.adjust.stop()
         self.nodes = self.pair = self.light = None
         self.ui.qualityTable.setRowCount(0)
         self.ui.judgeTextLabel.text = _("Register first: the result appears here.")
@@ -76,6 +96,7 @@ class JudgeTab:
     def update(self) -> None:
         """A choice has changed: the cockpit follows."""
         self.comparison.update()
+        self.adjust.update()
 
     def onExportCsv(self) -> None:
         """Save the table."""
@@ -138,25 +159,16 @@ class JudgeTab:
         table.setColumnCount(len(quality))
         table.setRowCount(len(texts))
         for row, (key, (heading, explanation)) in enumerate(texts.items()):
-            table.setVerticalHeaderItem(row, _item(heading, explanation))
+            table.setVerticalHeaderItem(row, tableItem(heading, explanation))
             for column, stage in enumerate(quality):
                 number = columns[column][key]
                 tip = f"{stageName(stage.stage)}, {heading}: {number}. {explanation}"
-                table.setItem(row, column, _item(number, tip, stage.kept))
+                table.setItem(row, column, tableItem(number, tip, stage.kept))
         for column, stage in enumerate(quality):
             name = stageName(stage.stage)
             kept = _("This stage's transform is the result") if stage.kept else _("This stage was not kept")
-            table.setHorizontalHeaderItem(column, _item(name.replace(" ", "\n", 1), f"{name}. {kept}"))
+            table.setHorizontalHeaderItem(column, tableItem(name.replace(" ", "\n", 1), f"{name}. {kept}"))
         table.setMinimumHeight(table.horizontalHeader().height + table.verticalHeader().length() + FRAME)
-
-
-def _item(text: str, toolTip: str, bold: bool = False):
-    item = qt.QTableWidgetItem(text)
-    item.setToolTip(toolTip)
-    font = item.font()
-    font.setBold(bold)
-    item.setFont(font)
-    return item
 
 
 def _inverseText(node) -> str:

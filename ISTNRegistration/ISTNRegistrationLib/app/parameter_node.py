@@ -64,6 +64,10 @@ class ISTNRegistrationParameterNode:
     showOutlines: bool = True
     showGrid: bool = True
 
+    adjustNext: bool = False
+    imageShare: Annotated[float, WithinRange(-1.0, 1.0)] = -1.0  # below 0: what the transform does by itself
+    structureWeights: str = "{}"
+
 
 def typedParameters(node) -> ISTNRegistrationParameterNode:
     """The typed view of a parameter node.

@@ -21,6 +21,7 @@ from .models import ModelChooser
 from .parameters import labels, missingChoice, ownPreset, presetLabels, presetName, saveOwnPreset
 from .plot import curvesPixmap
 from .verdict import SIGNS, progressText, stageName, verdictText
+from .weighting import chosenOptions
 
 PLOT_HEIGHT = 120
 
@@ -101,7 +102,7 @@ class RegisterTab:
     def _busy(self) -> str:
         if self._run is not None:
             return _("Registering...")
-        return "" if self._turn.isFreeFor(self) else _("Wait: the tab Batch is registering")
+        return self._turn.reasonFor(self)
 
     def _warnings(self) -> list[str]:
         p = self.parameters
@@ -152,11 +153,12 @@ class RegisterTab:
         p = self.parameters
         initial = p.initialTransform if p.initial == "transform" else p.initial
         options = {key: getattr(p, key) for key in ("transform", "refine", "iterations", "device")}
+        options |= {"initial": initial, "keep_best": p.keepBest, "landmark_weight": p.landmarkWeight}
         return NodeRequest(
             SideNodes(p.fixedVolume, p.fixedMask, p.fixedStructures, p.fixedLandmarks, p.fixedCorrected, p.rigidRegion),
             SideNodes(p.movingVolume, p.movingMask, p.movingStructures, p.movingLandmarks, p.movingCorrected),
             p.checkpoint,
-            {**options, "initial": initial, "keep_best": p.keepBest, "landmark_weight": p.landmarkWeight},
+            options | chosenOptions(p, self.models.card),
         )
 
     def outputs(self) -> OutputOptions:
@@ -247,7 +249,7 @@ class RegisterTab:
         self.ui.progressBar.maximum = 0  # busy: the networks look at the images
         self.ui.statusLabel.text = _("The networks look at the images...")
         self.ui.lossPlotLabel.setPixmap(qt.QPixmap())
-        self._turn.take(self)
+        self._turn.take(self, _("Wait: the tab Register is registering"))
 
     def _end(self, text: str) -> None:
         if self._preview is not None:

@@ -73,6 +73,7 @@ def stageName(name: str) -> str:
         "bspline refined": _("B-spline, refined"),
         "dense": _("dense"),
         "rigid region": _("rigid region"),
+        "adjusted": _("adjusted"),
     }
     return names.get(name, name)
 

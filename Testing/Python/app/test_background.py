@@ -105,6 +105,6 @@ def test_work_that_reports_nothing_does_not_keep_a_closing_application():
 def test_one_tab_has_the_turn_and_all_hear_of_it():
     turn, heard = Turn(), []
     turn.onChange = lambda: heard.append((turn.isFreeFor("a"), turn.isFreeFor("b")))
-    turn.take("a")
+    turn.take("a", "wait for a")
     turn.giveBack()
     assert heard == [(True, False), (True, True)]
