@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import slicer
 from slicer.i18n import tr as _
@@ -61,15 +62,41 @@ def labels() -> dict[str, list[str]]:
     }
 
 
-def presetLabels() -> dict[str, str]:
-    """Names of the presets, the user's own one and of anything else."""
-    return {
+def presetLabels(transform: str = "") -> dict[str, str]:
+    """Names of the presets, the user's own one and of anything else; with the seconds of the last run, if known.
+
+    Args:
+        transform: the one chosen, for which the seconds are.
+    """
+    names = {
         "fast": _("Fast: one pass"),
         "standard": _("Standard: 50 iterations"),
         "accurate": _("Accurate: dense transform"),
         "own": _("My preset"),
         "other": _("Other settings"),
     }
+    took = {name: lastSeconds(name, transform) for name in names}
+    text = _("{preset} ({seconds:.1f} s last time)")
+    return {n: text.format(preset=names[n], seconds=took[n]) if took[n] else names[n] for n in names}
+
+
+def lastSeconds(preset: str, transform: str) -> float | None:
+    """How long the last registration with a preset took on this computer; None if there was none."""
+    try:
+        seconds = float(slicer.app.userSettings().value(_secondsKey(preset, transform)))
+    except (TypeError, ValueError):
+        return None
+    return seconds if math.isfinite(seconds) else None
+
+
+def rememberSeconds(preset: str, transform: str, seconds: float) -> None:
+    """Keep it in the application's settings."""
+    slicer.app.userSettings().setValue(_secondsKey(preset, transform), f"{seconds:.2f}")
+
+
+def _secondsKey(preset: str, transform: str) -> str:
+    preset_transform = PRESETS[preset].transform if preset in PRESETS else None
+    return f"ISTNRegistration/Seconds/{preset}/{preset_transform or transform}"
 
 
 def ownPreset() -> Preset | None:

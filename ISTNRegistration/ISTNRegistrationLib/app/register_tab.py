@@ -18,7 +18,7 @@ from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
 from .events import handleEvents
 from .models import ModelChooser
-from .parameters import labels, missingChoice, ownPreset, presetLabels, presetName, saveOwnPreset
+from .parameters import labels, missingChoice, ownPreset, presetLabels, presetName, rememberSeconds, saveOwnPreset
 from .plot import curvesPixmap
 from .verdict import SIGNS, progressText, stageName, verdictText
 from .weighting import chosenOptions
@@ -78,6 +78,8 @@ class RegisterTab:
         self.models.select(p.checkpoint)
         self._showTransforms()
         name = presetName(Preset(p.refine, p.iterations, "dense" if p.transform == "dense" else None))
+        for index, text in enumerate(presetLabels(p.transform).values()):
+            self.ui.presetComboBox.setItemText(index, text)
         self.ui.presetComboBox.currentIndex = self.ui.presetComboBox.findData(name)
         self.ui.initialTransformSelector.enabled = p.initial == "transform"
         missing, busy = missingChoice(p) or self.models.problem, self._busy()
@@ -185,10 +187,14 @@ class RegisterTab:
     def _register(self) -> None:
         p = self.parameters
         request, outputs, every = self.request(), self.outputs(), p.previewEvery
+        preset = self.ui.presetComboBox.currentData
         self._start(Preview(slicer.mrmlScene, *request.pair) if p.preview else None)
         try:
             nodes = self.logic.run(request, outputs, inBackground=lambda work: self._inBackground(work, every))
-            done = _("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._began)
+            seconds = time.monotonic() - self._began
+            done = _("Done in {seconds:.1f} s.").format(seconds=seconds)
+            if not self._run.ending:
+                rememberSeconds(preset, p.transform, seconds)
             verdict = nodes.outcome.verdict
             self._end(f"{done} {SIGNS[verdict.light]} {verdictText(verdict)}")
         except RegistrationCancelled:

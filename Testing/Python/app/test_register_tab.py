@@ -130,3 +130,18 @@ def test_landmarks_that_pull_are_told_live_and_are_needed(ready, pair):
     assert re.search(r", landmarks \d\.\d mm apart$", said[0])
     ready.ui.iterationsSpinBox.setValue(0)
     assert ready.ui.applyButton.text == "Landmarks pull only while refining"
+
+
+def test_a_preset_says_how_long_it_took_last_for_this_transform_and_a_stopped_run_is_forgotten(ready):
+    presets = ready.ui.presetComboBox
+    presets.activated.emit(presets.findData("fast"))
+    ready.ui.applyButton.click()
+    took = re.search(r"Done in (.+ s)\.", ready.ui.statusLabel.text)[1]
+    text = {presets.itemData(k): presets.itemText(k) for k in range(presets.count)}
+    assert text["fast"] == f"Fast: one pass ({took} last time)" and "last time" not in text["standard"] + text["other"]
+    ready.parameters.transform = "bspline"
+    assert presets.itemText(presets.findData("fast")) == "Fast: one pass"
+    presets.activated.emit(presets.findData("standard"))
+    on_report(ready, "affine refined", ready.ui.stopButton.click)
+    ready.ui.applyButton.click()
+    assert ready.ui.statusLabel.text.startswith("Done") and "last time" not in presets.currentText
