@@ -41,7 +41,9 @@ JOURNAL = ROOT / "docs" / "results_robustness.csv"
 HEADS = ROOT / "docs" / "results_heads.json"
 COLUMNS = ("stage", "seconds", "dice", "light", "said", "structures")
 MUTUAL = (peers.AFFINE_CANDIDATES[0], peers.BSPLINE)  # both on mutual information
-GREEDY = peers_deformable.GreedySettings(iterations=(100, 50, 0))  # whole brains; its finest level takes a minute
+GREEDY = peers_deformable.GreedySettings(
+    affine_iterations=(100, 50, 0), iterations=(100, 50, 0)
+)  # not at 1 mm: minutes
 Pair = tuple[Seen, Seen]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+from ISTNRegistrationLib.core.card import shipped
 from paper.measuring import markdown
 
 from benchmark.robustness_cases import cases
@@ -35,11 +36,12 @@ MIRROR = """
 ## Mirrored
 
 A mirrored image cannot be registered without a reflection, which no transform here has: its Dice is near 0 by
-construction. What counts is the light, and whether a warning names it: {named}.
+construction. What counts is the light, and whether a warning names it:
+{named}.
 """
 NOTES = """
 SimpleITK: affine, then B-spline, both on mutual information (settings of `scripts/paper/peers.py`). Greedy: affine,
-then deformable, NCC, radius 2, whole brains without its finest level (which takes a minute): weaker than Greedy in
+then deformable, NCC, radius 2, whole brains without the finest level (1 mm takes minutes): weaker than Greedy in
 [results.md](results.md). Neither looks for turned heads by itself.
 
 ## Real whole heads
@@ -51,10 +53,12 @@ then deformable, NCC, radius 2, whole brains without its finest level (which tak
 def write(rows: list[dict], path: Path, heads: str) -> None:
     """The page: a table per checkpoint, one of the others."""
     names = [name for name in dict.fromkeys(row["method"] for row in rows) if name not in ("start", *PEERS)]
+    names.sort(key=lambda name: list(shipped()).index(name) if name in shipped() else len(shipped()))
     count = len({_real(row) for row in rows if _case(row) == "t1"})
     parts = [HEAD.format(pairs=count)]
     for name in names:
-        parts.append(f"\n## `{name}`\n\n{_table(rows, name)}")
+        shown = f"`{name}`" if name in shipped() else f"`{name}`, which is not shipped"
+        parts.append(f"\n## {shown}\n\n{_table(rows, name)}")
     named = "; ".join(f"`{name}` {_named(rows, name)}" for name in names)
     parts.append(MIRROR.format(named=named))
     others = [name for name in PEERS if any(row["method"] == name for row in rows)]
