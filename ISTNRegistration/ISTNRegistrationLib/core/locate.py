@@ -52,20 +52,20 @@ class Located:
         """Whether the structures are found, about where the view expects them."""
         if self.fit is None or self.score < SURE:
             return False
-        return self.moved_mm <= NEAR_MM and _degrees(self.fit.matrix, self.view) <= NEAR_DEGREES
+        return self.moved_mm <= NEAR_MM and degrees_between(self.fit.matrix, self.view) <= NEAR_DEGREES
 
     def notes(self, role: str) -> tuple[str, ...]:
         """What was done beyond a first look, for the user."""
         if self.looks == 1:
             return ()
-        turned = f"{_degrees(self.view, np.eye(len(self.view))):.0f}° from upright"
+        turned = f"{degrees_between(self.view, np.eye(len(self.view))):.0f}° from upright"
         return (f"The {role} image's structures were looked for {self.looks} times: {turned}, score {self.score:.2f}.",)
 
     def doubts(self, role: str) -> tuple[str, ...]:
         """What a user must look at: no pose, one that patients do not have, or the wrong hand."""
         if self.fit is None or self.looks == 1 and self.settled:
             return ()
-        turn, said = _degrees(self.view, np.eye(len(self.view))), []
+        turn, said = degrees_between(self.view, np.eye(len(self.view))), []
         if self.score < SURE:
             part = f"only in part (score {self.score:.2f}). Is it one that the checkpoint is for?"
             said.append(f"The checkpoint finds its structures in the {role} image {part}")
@@ -183,7 +183,7 @@ def look(image: Prepared, model: ISTN, canonical: Constellation | None, view: np
     return replace(plain, fit=found, score=score, moved_mm=moved_mm)
 
 
-def _degrees(first: np.ndarray, second: np.ndarray) -> float:
+def degrees_between(first: np.ndarray, second: np.ndarray) -> float:
     """Angle between the rotations of two rigid matrices."""
     relative, ndim = first[:-1, :-1].T @ second[:-1, :-1], len(first) - 1
     cosine = (np.trace(relative) - ndim + 2) / 2

@@ -126,18 +126,18 @@ def _robust(p: np.ndarray, q: np.ndarray, w: np.ndarray, mirror: bool) -> tuple[
     """Rigid matrix p → q (K, n) and the final weights: least median of residuals, then Tukey's biweight."""
     subsets = list(itertools.combinations(range(len(p)), min(len(p), p.shape[1] + 1)))
     subsets = np.array(subsets[:: max(1, len(subsets) // _MOST_SUBSETS)])
-    starts = _rigid(p[subsets], q[subsets], w[subsets], mirror)
+    starts = procrustes(p[subsets], q[subsets], w[subsets], mirror)
     best = min(starts, key=lambda matrix: _typical(p, q, w, matrix))
     used = w
     for _ in range(_ROUNDS):
         distances = _distances(p, q, best)
         scale = _TUKEY * max(_SMALLEST_SCALE_MM, 1.4826 * _weighted_median(distances, w))
         used = w * np.clip(1 - (distances / scale) ** 2, 0, None) ** 2
-        best = _rigid(p, q, used, mirror)
+        best = procrustes(p, q, used, mirror)
     return best, used
 
 
-def _rigid(p: np.ndarray, q: np.ndarray, w: np.ndarray, mirror: bool) -> np.ndarray:
+def procrustes(p: np.ndarray, q: np.ndarray, w: np.ndarray, mirror: bool) -> np.ndarray:
     """Weighted Procrustes of points (..., K, n): matrices (..., n+1, n+1) with determinant 1, or -1 with ``mirror``."""
     share = (w / w.sum(axis=-1, keepdims=True))[..., None]
     middle_p, middle_q = ((share * points).sum(axis=-2, keepdims=True) for points in (p, q))

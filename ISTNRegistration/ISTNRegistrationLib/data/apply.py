@@ -18,8 +18,8 @@ from ..core.grid import Grid
 from ..core.volume import Volume
 from .apply_options import INTERPOLATIONS, LABEL_INTERPOLATIONS
 from .files import existing_file, one_line, quiet_libraries
-from .formats import check_file
-from .images import check_written, from_sitk, read_image, to_sitk
+from .formats import Kind, check_file
+from .images import check_written, from_sitk, read_checked, to_sitk
 from .inverse import Solved, mapped, solve
 from .mapping import field_image
 
@@ -138,12 +138,17 @@ def image_header(path: Path, who: str) -> sitk.ImageFileReader:
     Raises:
         InputError: no such file, damaged, or of an unknown kind.
     """
+    name = existing_file(path, who)
+    return _header(name, check_file(Path(name), who), who)
+
+
+def _header(name: str, kind: Kind, who: str) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
-    reader.SetFileName(existing_file(path, who))
-    reader.SetImageIO(check_file(Path(path), who).reader)
+    reader.SetFileName(name)
+    reader.SetImageIO(kind.reader)
     try:
         reader.ReadImageInformation()
-    except RuntimeError as error:
+    except (RuntimeError, UnicodeError) as error:
         todo = "Check that the file is complete and its format is supported"
         raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
     return reader
@@ -153,11 +158,13 @@ def read_any_image(path: Path, who: str) -> tuple[sitk.Image, tuple[str, ...]]:
     """Read a 2-D or 3-D image of any pixel type but complex numbers; with what a user should know of it.
 
     Raises:
-        InputError: as :func:`read_image` for one channel; damaged, a series, or complex numbers.
+        InputError: as ``images.read_image`` for one channel; damaged, a series, or complex numbers.
     """
-    reader = image_header(path, who)
+    name = existing_file(path, who)
+    kind = check_file(Path(name), who)
+    reader = _header(name, kind, who)
     if reader.GetNumberOfComponents() == 1:
-        volume = read_image(path)
+        volume = read_checked(name, kind, f"Image '{path.name}'")
         return to_sitk(volume), volume.warnings
     if reader.GetDimension() not in (2, 3):
         got = f"{reader.GetDimension()}-D, {sitk.GetPixelIDValueAsString(reader.GetPixelID())}"

@@ -15,7 +15,7 @@ from ..core.files import write_atomically
 from ..core.grid import Grid
 from ..core.volume import Volume
 from .files import existing_file, one_line, quiet_libraries
-from .formats import check_file
+from .formats import Kind, check_file
 from .nifti import farthest_mm
 
 TWO_FILE_FORMATS = (".mhd", ".nhdr", ".hdr", ".img")
@@ -37,14 +37,18 @@ def read_image(path) -> Volume:
     """
     who = f"Image '{Path(path).name}'"
     name = existing_file(path, who)
-    kind = check_file(Path(name), who)
+    return read_checked(name, check_file(Path(name), who), who)
+
+
+def read_checked(name: str, kind: Kind, who: str) -> Volume:
+    """As :func:`read_image`, a file that ``formats.check_file`` has looked at."""
     try:
         with _reading(), quiet_libraries():
             image = sitk.ReadImage(name, imageIO=kind.reader)
     except (RuntimeError, UnicodeError) as error:  # ITK quotes what it read, whatever bytes it is
         todo = "Check that the file is complete and that its extension is that of its format"
         raise InputError(who, "it cannot be read", "an image file", one_line(error), todo) from error
-    volume = from_sitk(image, Path(path).name)
+    volume = from_sitk(image, Path(name).name)
     return _placed(volume, kind.positions) if kind.positions and volume.grid.ndim == 3 else volume
 
 

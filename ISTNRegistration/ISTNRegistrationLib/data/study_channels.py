@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.config import Channel
+from ..core.grid import apply_matrix
+from ..core.locate import degrees_between
+from ..core.pose import procrustes
 from .discover import Found
 from .images import read_labels
 from .survey import Looked, Survey
@@ -20,6 +23,7 @@ FEWEST_PEOPLE = 4  # two train, two validate
 MOST_SEPARATE = 16  # channels; beyond that left and right share one
 TURNED_DEG = 45.0
 MIRROR_IMAGE = 0.65  # Dice of one side, mirrored, with the other
+FLAT = 0.1  # of the largest extent: too thin to tell a mirror image
 LOOKED_AT = 3  # scans whose sides are compared
 
 
@@ -94,22 +98,17 @@ def _turned(scan: Looked, scans: tuple[Looked, ...], labels: list[int]) -> str:
 
 
 def _rotation(reference: np.ndarray, points: np.ndarray) -> tuple[float, bool]:
-    """Angle (degrees) of the rotation from reference to points (Kabsch 1976); whether a mirror fits better."""
-    left, values, right = np.linalg.svd(reference.T @ points)
+    """Angle (degrees) from reference to points, both about their middles; whether a mirror image fits better."""
     flat = np.linalg.svd(reference, compute_uv=False)
-    if flat[1] < 0.1 * flat[0]:  # on a line: only its direction is known
+    if flat[1] < FLAT * flat[0]:  # on a line: only its direction is known
         axis = np.argmax(np.linalg.norm(reference, axis=1))
-        cosine = (
-            reference[axis] @ points[axis] / (np.linalg.norm(reference[axis]) * np.linalg.norm(points[axis]) + 1e-9)
-        )
-        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), False
-    sign = np.sign(np.linalg.det(left @ right))
-    signs = np.ones(len(values))
-    signs[-1] = sign
-    rotation = left @ np.diag(signs) @ right
-    cosine = (np.trace(rotation) - 1) / 2 if len(values) == 3 else rotation[0, 0]
-    mirrored = sign < 0 and flat[-1] > 0.1 * flat[0]
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), bool(mirrored)
+        lengths = np.linalg.norm(reference[axis]) * np.linalg.norm(points[axis]) + 1e-9
+        return float(np.degrees(np.arccos(np.clip(reference[axis] @ points[axis] / lengths, -1, 1)))), False
+    weights = np.ones(len(points))
+    plain, mirror = (procrustes(reference, points, weights, mirrored) for mirrored in (False, True))
+    off, off_mirrored = (np.linalg.norm(apply_matrix(matrix, reference) - points) for matrix in (plain, mirror))
+    mirrored = off_mirrored < off and flat[-1] > FLAT * flat[0]
+    return degrees_between(np.eye(len(plain)), plain), bool(mirrored)
 
 
 def _named(labels: list[int], scans: tuple[Looked, ...], names: dict[int, str]) -> tuple[tuple[Channel, ...], bool]:

@@ -98,3 +98,38 @@ def test_the_inverse_of_a_composite_is_linear_part_then_field():
     transform = to_sitk_transform(builders.random_transform(builders.make_grid()))
     kinds = [type(part) for part in leaves(inverse(transform, builders.make_grid()).transform)]
     assert kinds == [sitk.DisplacementFieldTransform, sitk.AffineTransform]
+
+
+def foreign_bspline(order=3):
+    """A B-spline of another program: it does not fade to 0 at its border, where ITK jumps to 0."""
+    bspline = sitk.BSplineTransform(2, order)
+    bspline.SetTransformDomainMeshSize((4, 4))
+    bspline.SetTransformDomainPhysicalDimensions((40.0, 40.0))
+    half = bspline.GetNumberOfParameters() // 2
+    bspline.SetParameters([3.0] * half + [-1.0] * half)
+    return bspline
+
+
+@pytest.mark.parametrize("order", [2, 3])
+def test_the_rim_of_a_foreign_bspline_is_beyond_its_domain_and_its_border_is_not(order):
+    bspline, steps = foreign_bspline(order), np.array([-2.0, -0.2, 0.2, 20.0, 39.8, 40.2, 42.0])
+    points = np.stack([steps, np.full(7, 15.0)], axis=1)
+    outside = [True, True, False, False, False, True, True]
+    found = mapped(bspline, points)
+    assert np.allclose(found.points, points + (3.0, -1.0)) and found.beyond.tolist() == outside
+    back = solve(bspline, points + (3.0, -1.0))
+    assert np.abs(back.points - points).max() < FOUND_MM and back.beyond.tolist() == outside
+    assert np.allclose(map_points(bspline, points[2:5]), points[2:5] + (3.0, -1.0))
+    assert np.allclose(map_points(bspline, points[[1, 5]]), points[[1, 5]])
+
+
+@pytest.mark.parametrize("degrees", [90.0, 150.0])
+def test_a_field_that_turns_all_is_inverted_within_its_domain(degrees):
+    """Newton's method that began at the targets would find what only the continuation beyond the field maps there."""
+    grid = Grid.centered((5.0, -3.0), (21, 21), (2.0, 2.0))
+    turn = builders.rotation(2, degrees)
+    there = (grid.points() - grid.center) @ turn.T + grid.center + (120.0, -60.0)
+    field = sitk.DisplacementFieldTransform(field_image(there - grid.points(), grid))
+    points = builders.points_inside(grid)
+    found = solve(field, map_points(field, points))
+    assert np.abs(found.points - points).max() < FOUND_MM and not found.beyond.any()

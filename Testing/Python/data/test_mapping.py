@@ -80,7 +80,7 @@ def test_2d_and_3d_do_not_make_a_chain(tmp_path):
         read_mapping([str(tmp_path / "2.tfm"), str(tmp_path / "3.tfm")])
 
 
-BROKEN = ["nan.tfm", "nan.nii.gz", "scalar.nii.gz", "rubbish.h5", "rubbish.nrrd", "missing.h5"]
+BROKEN = ["nan.tfm", "nan.nii.gz", "nan.nrrd", "scalar.nii.gz", "rubbish.h5", "rubbish.nrrd", "missing.h5"]
 
 
 @pytest.mark.parametrize("broken", BROKEN)
@@ -88,7 +88,7 @@ def test_what_is_no_transform_gives_one_clear_line(tmp_path, broken):
     path = tmp_path / broken
     if broken == "nan.tfm":
         sitk.WriteTransform(sitk.TranslationTransform(3, (1, np.nan, 3)), str(path))
-    elif broken.endswith(".nii.gz"):
+    elif broken.endswith(".nii.gz") or broken == "nan.nrrd":
         array = np.full((4, 4, 4, *((3,) if "nan" in broken else ())), np.nan if "nan" in broken else 0, np.float32)
         sitk.WriteImage(sitk.GetImageFromArray(array, isVector="nan" in broken), str(path))
     elif "rubbish" in broken:

@@ -1,13 +1,18 @@
 """What is proposed for a study whose structures, and whose faults, are known."""
 
+import builders
 import messy
 import numpy as np
 import pytest
 from ISTNRegistrationLib.core.config import Channel
 from ISTNRegistrationLib.core.errors import InputError
+from ISTNRegistrationLib.core.grid import Grid
+from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.discover import Found
+from ISTNRegistrationLib.data.images import write_image
 from ISTNRegistrationLib.data.proposal import Wishes, propose, subjects_csv
 from ISTNRegistrationLib.data.proposal_text import findings
+from ISTNRegistrationLib.data.study_channels import MIRROR_IMAGE, _mirror_dice, _rotation
 from ISTNRegistrationLib.data.survey import look, survey
 
 ALL = (messy.LEFT, messy.RIGHT, messy.BELOW)
@@ -121,3 +126,35 @@ def test_a_file_that_is_no_label_map_is_a_problem_not_an_error(tmp_path):
     with pytest.raises(InputError, match="no scan can be used"):
         messy.write_image(tmp_path / "a_seg.nii.gz", image)
         survey(tmp_path)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("across", "alike"), [("x", True), ("y", False), ("z", False), ("", False)])
+def test_the_other_side_is_the_image_in_a_mirror_between_left_and_right(tmp_path, across, alike, turned):
+    """Left and right of the patient, whichever voxel axis that is; what is only moved is no other side."""
+    z, y, x = np.indices((9, 9, 9))
+    body = (x + 2 * y < 14) & (z + y > 3) & (x + 3 * z > 4)  # no symmetry
+    array = np.zeros((22, 24, 34), np.uint8)
+    array[3:12, 4:13, 3:12][body] = 1
+    array[7:16, 8:17, 21:30][np.flip(body, "zyx".index(across)) if across else body] = 2
+    axes = np.eye(3)
+    if turned:  # the first voxel axis runs to the back
+        array, axes = np.ascontiguousarray(array.transpose(0, 2, 1)), axes[:, [1, 0, 2]]
+    grid = Grid.centered((40.0, -9.0, 3.0), array.shape[::-1], (1.0, 1.0, 1.0), axes)
+    write_image(tmp_path / "labels.nii.gz", Volume(array, grid, "labels"))
+    dice = _mirror_dice(Found(tmp_path, tmp_path / "labels.nii.gz"), 1, 2)
+    assert dice > 0.95 if alike else dice < MIRROR_IMAGE + 0.2
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_turn_between_two_sets_of_places(ndim):
+    places = np.array([[9.0, 1.0, 2.0], [-7.0, 3.0, -1.0], [1.0, -8.0, 4.0], [2.0, 3.0, -9.0]])[:, :ndim]
+    places -= places.mean(axis=0)
+    turn = builders.rotation(2, 70.0) if ndim == 2 else np.diag([1.0, 1.0, 1.0])
+    if ndim == 3:
+        turn[:2, :2] = builders.rotation(2, 70.0)
+    assert _rotation(places, places @ turn.T) == (pytest.approx(70.0), False)
+    assert _rotation(places, places * [-1.0, 1.0, 1.0][:ndim])[1]
+    line = np.outer([-2.0, -1.0, 1.0, 2.0], np.eye(ndim)[0])
+    assert _rotation(line, line @ turn.T) == (pytest.approx(70.0), False)
+    assert _rotation(line, -line) == (pytest.approx(180.0, abs=0.01), False)
