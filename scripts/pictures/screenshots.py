@@ -93,6 +93,19 @@ def judge_pictures(panel) -> None:
     grab(panel, panel.ui.judgeTab, "judge", 800)
 
 
+def adjust_picture(panel) -> None:
+    """The tab Judge after a structure was switched off, and the images were given a share."""
+    adjust = panel.judgeTab.adjust
+    for change in (
+        lambda ui: ui.structuresTable.item(0, 0).setCheckState(qt.Qt.Unchecked),
+        lambda ui: setattr(ui.imageShareSlider, "value", 0.3),
+    ):
+        change(adjust.ui)
+        adjust.onPause()  # what the timer does a quarter of a second later
+    adjust._timer.stop()
+    grab(panel, panel.ui.judgeTab, "adjust", 1640)
+
+
 def batch_picture(panel, folder: Path) -> None:
     """The tab Batch after a list of two pairs, of which one fails."""
     pairs = folder / "pairs.csv"
@@ -116,6 +129,7 @@ def main() -> None:
             panel.ui.applyButton.click()
             grab(panel, panel.ui.registerTab, "panel", 1150)
             judge_pictures(panel)
+            adjust_picture(panel)
             batch_picture(panel, Path(folder))
             grab(panel, panel.ui.trainingTab, "training", 800)
 

@@ -85,7 +85,6 @@ class VariantsTable:
     def __init__(self, table) -> None:
         self._table = table
         table.verticalHeader().hide()
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.Stretch)
 
     def fill(self, variants, shown) -> None:
         """Show variants (``bridge.variants.Variant``)."""
@@ -97,10 +96,24 @@ class VariantsTable:
         table.setHorizontalHeaderItem(0, tableItem(_("Variant"), _("Click to show it")))
         for column, key in enumerate(columns, start=1):
             heading, explanation = texts[key]
-            table.setHorizontalHeaderItem(column, tableItem(heading.replace(" ", "\n", 1), explanation))
+            table.setHorizontalHeaderItem(column, tableItem(shortHeading(key), f"{heading}. {explanation}"))
         for number, (variant, row) in enumerate(zip(variants, rows, strict=True)):
             for column, text in enumerate([variant.name, *(row[key] for key in columns)]):
                 tip = variant.name if column == 0 else f"{variant.name}: {texts[columns[column - 1]][0]} {text}"
                 table.setItem(number, column, tableItem(text, tip, variant is shown))
+        header = table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
         if rows:
             table.scrollToBottom()
+
+
+def shortHeading(key: str) -> str:
+    """Of a column of the variants: the names need the room of a narrow panel."""
+    return {
+        "expected": _("Dice"),
+        "agreement": _("Agree"),
+        "folded": _("Folds"),
+        "tre_mm": _("TRE"),
+        "displacement_mm": _("mm"),
+    }[key]
