@@ -21,8 +21,10 @@ def decimal(least: float, most: float) -> Callable[[str], float]:
 
 
 def _within(least, most, convert: Callable, kind: str) -> Callable:
+    low, high = (str(bound) if isinstance(bound, int) else f"{bound:g}" for bound in (least, most))
+
     def read(text: str):
-        expected = f"expected {kind} from {least:g} to {most:g}; got {text!r}"
+        expected = f"expected {kind} from {low} to {high}; got {text!r}"
         try:
             number = convert(text)
         except ValueError as error:

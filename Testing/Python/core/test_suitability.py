@@ -88,6 +88,9 @@ def test_the_rim_is_millimetres_wide_whatever_the_voxels(axes):
 def test_what_has_no_rim_is_not_judged():
     assert math.isnan(middle_over_rim(np.random.default_rng(0).random((20, 20, 20)) + 5, (1, 1, 1)))
     assert math.isnan(middle_over_rim(np.zeros((1, 30, 30)), (1, 1, 1)))
+    crop_of_tissue = np.full((48, 48, 48), 3.0)
+    crop_of_tissue[12:36, 12:36, 12:36], crop_of_tissue[:2] = 2.0, 0.0
+    assert math.isnan(middle_over_rim(crop_of_tissue, (1, 1, 1)))
 
 
 def test_the_command_says_which_checkpoint_fits_and_what_its_networks_see(tmp_path, capsys):
