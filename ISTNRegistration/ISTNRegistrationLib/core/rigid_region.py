@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from .dense_box import part_of
-from .diffeomorphism import repaired
+from .diffeomorphism import repaired, smallest_determinants
 from .errors import InputError
 from .grid import Grid, apply_matrix
 from .transform import DenseField, SpatialTransform
@@ -159,9 +159,9 @@ def truncated_distance(mask: np.ndarray, grid: Grid, reach: float) -> np.ndarray
 
 
 def _mended(field: np.ndarray, box: Grid, owner: np.ndarray) -> np.ndarray:
-    """A residual (*shape, n) mm without folds outside the bodies."""
+    """A residual (*shape, n) mm without folds outside the bodies; as it was, where mending them made it worse."""
     turn = box.matrix[:-1, :-1]
     voxels = torch.as_tensor(np.moveaxis(field @ np.linalg.inv(turn).T, -1, 0).copy())[None]
     free = torch.as_tensor(owner == 0).to(voxels)[None, None]
-    voxels, _count = repaired(voxels, free=free)
-    return np.moveaxis(voxels[0].numpy(), 0, -1) @ turn.T
+    mended = max(voxels, repaired(voxels, free=free)[0], key=lambda v: float(smallest_determinants(v).min()))
+    return np.moveaxis(mended[0].numpy(), 0, -1) @ turn.T
