@@ -101,7 +101,8 @@ def register(
 
     Returns:
         Outcome: ``.result.transform`` (a SpatialTransform), ``.warped()`` (the moving image on the fixed one's grid),
-        ``.quality`` (a row per stage), ``.verdict``, ``.warnings``, ``.report()``.
+        ``.quality`` (a row per stage), ``.verdict``, ``.warnings``, ``.uncertainty`` (mm, a Volume in fixed space; None
+        where the checkpoint cannot tell), ``.report()``.
 
     Raises:
         InputError: anything that cannot be used, in one sentence that says what to do.

@@ -82,7 +82,7 @@ def _names(checkpoint) -> list[str]:
 
 
 def _data(args) -> str:
-    return args.data or Path(args.checkpoint).stem.removesuffix("-any")
+    return args.data or ("hippocampus" if Path(args.checkpoint).stem == "hippocampus" else "brain")
 
 
 def _table(args, checkpoint, part: str) -> Path:

@@ -81,8 +81,13 @@ def _scans(data: str, split: str) -> list[Scan]:
 
 
 def _labels(checkpoint: Checkpoint, channels) -> list[tuple[int, ...]]:
-    """The data's labels of each of the checkpoint's channels, by the names of the data's own checkpoint."""
+    """The data's labels of each of the checkpoint's channels, by the names of the data's own checkpoint.
+
+    Where that joins both sides, its first label is the left one (labels_subcortical.csv).
+    """
     known = {channel.name: channel.labels for channel in channels}
+    for name, labels in list(known.items()):
+        known |= {f"left {name}": labels[:1], f"right {name}": labels[1:]}
     return [known[channel.name] for channel in checkpoint.config.channels]
 
 
