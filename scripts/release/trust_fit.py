@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,6 +84,7 @@ def fit(table: Table) -> TrustModel:
     return replace(model, limits=limits(model, told, table))
 
 
+@functools.lru_cache(maxsize=1)
 def judged(table: Table) -> tuple[np.ndarray, float]:
     """Dice (N, C) said without having seen the people, by the hold that does so best; and that hold."""
     tried = [(left_out(table, hold), hold) for hold in HOLDS]

@@ -101,10 +101,10 @@ def _share(light: np.ndarray, among: np.ndarray) -> str:
 
 
 def _by_kind(said: np.ndarray, true: np.ndarray, agreement: np.ndarray, kinds: np.ndarray) -> list[str]:
-    lines = ["| image | n | true Dice | expected | agreement |", "|---|---|---|---|---|"]
+    lines = ["| image | n | true Dice | expected | error | agreement |", "|---|---|---|---|---|---|"]
     for kind in sorted(set(kinds)):
         of = kinds == kind
-        means = " | ".join(f"{values[of].mean():.2f}" for values in (true, said, agreement))
+        means = " | ".join(f"{values[of].mean():.2f}" for values in (true, said, np.abs(said - true), agreement))
         lines.append(f"| {kind} | {of.sum()} | {means} |")
     return lines
 
