@@ -92,7 +92,7 @@ def _table(rows: list[dict], name: str) -> str:
 def _others(rows: list[dict], names: list[str]) -> str:
     columns = [(name, stage) for name in names for stage in ("affine", "bspline")]
     head = [f"{PEERS[name]}, {stage.replace('bspline', 'deformable')}" for name, stage in columns]
-    head = ["moving image", "n", *(x for title in head for x in (title, "difference")), "seconds"]
+    head = ["moving image", "n", *(x for title in head for x in (title, "difference")), "seconds of each"]
     lines = []
     for title in dict.fromkeys(ROWS.values()):
         found = [_of(rows, *column, title) for column in columns]
