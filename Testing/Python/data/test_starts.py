@@ -50,6 +50,15 @@ def test_where_auto_ends_badly_another_start_is_used_and_agrees_better(checkpoin
     assert not any("ended badly" in note for note in alone.notes)  # a start that was chosen is not second-guessed
 
 
+def test_other_starts_are_tried_where_landmarks_pull_too(checkpoint):
+    fixed, moving = turned(True)
+    points = fixed.grid.center + np.array([[4.0, 1.0, -2.0], [-3.0, 5.0, 2.0]])
+    there = moving.grid.index_to_physical(fixed.grid.physical_to_index(points))
+    options = RegisterOptions(iterations=30, landmark_weight=1.0)
+    outcome = run(Request(Side(fixed, landmarks=points), Side(moving, landmarks=there), checkpoint, options))
+    assert "was better and was used" in outcome.notes[0]
+
+
 def test_a_good_end_tries_nothing(checkpoint):
     seen = []
     outcome = registered(checkpoint, turned(False), lambda progress: seen.append(progress.stage))
