@@ -213,6 +213,7 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
 
 
 def notes_of(result: RegistrationResult) -> tuple[str, ...]:
+    """What the run says about itself: another device, an earlier stage kept."""
     notes = (CPU_INSTEAD,) if result.fell_back else ()
     stages, last = [stage.name for stage in result.stages if stage.name != RIGID_REGION], result.stages[-1]
     kept = last.base or result.kept

@@ -9,7 +9,7 @@ from ISTNRegistrationLib.core.dense_field import DenseField
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.data.initial import RIGID_VOXELS, _center_of_mass, _small
-from ISTNRegistrationLib.data.run import _notes
+from ISTNRegistrationLib.data.run import notes_of
 from ISTNRegistrationLib.data.transforms import from_sitk_transform, to_sitk_transform
 
 
@@ -29,10 +29,10 @@ def test_an_image_becomes_about_as_many_voxels_as_the_rigid_start_wants():
 
 
 def test_the_note_names_the_last_stage_and_the_kept_one():
-    stages = [SimpleNamespace(name=name) for name in ("initial", "affine", "affine refined", "bspline")]
+    stages = [SimpleNamespace(name=name, base=None) for name in ("initial", "affine", "affine refined", "bspline")]
     result = SimpleNamespace(fell_back=False, stages=stages, kept="affine")
-    assert _notes(result) == ("Stage 'bspline' made things worse: 'affine' was kept.",)
-    assert _notes(SimpleNamespace(fell_back=False, stages=stages, kept="bspline")) == ()
+    assert notes_of(result) == ("Stage 'bspline' made things worse: 'affine' was kept.",)
+    assert notes_of(SimpleNamespace(fell_back=False, stages=stages, kept="bspline")) == ()
 
 
 def test_a_field_s_vectors_keep_their_axes_and_their_voxels_in_itk_and_back():
