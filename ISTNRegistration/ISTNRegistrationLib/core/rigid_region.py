@@ -18,6 +18,7 @@ from .dense_box import part_of
 from .diffeomorphism import repaired, smallest_determinants
 from .errors import InputError
 from .grid import Grid, apply_matrix
+from .pose import procrustes
 from .transform import DenseField, SpatialTransform
 from .volume import Volume
 
@@ -102,7 +103,8 @@ def keep_rigid(start: SpatialTransform, bodies: Bodies) -> SpatialTransform:
 def _motions(start: SpatialTransform, bodies: Bodies) -> tuple[list[np.ndarray], float]:
     """The rigid motion of each body, and in mm how far around them the deformation changes."""
     there = [start.map_points(points) for points in bodies.points]
-    motions = [rigid_fit(*both) for both in zip(bodies.points, there, strict=True)]
+    pairs = zip(bodies.points, there, strict=True)
+    motions = [procrustes(p, q, np.ones(len(p)), mirror=False) for p, q in pairs]
     fitted = [apply_matrix(*both) for both in zip(motions, bodies.points, strict=True)]
     moved = max(np.linalg.norm(f - t, axis=1).max() for f, t in zip(fitted, there, strict=True))
     return motions, max(BLEND_MM, BLEND_PER_MM * moved)
@@ -117,21 +119,6 @@ def _blended(field: np.ndarray, motions, box: Grid, owner: np.ndarray, reach: fl
     for weight, motion in zip(weights, motions, strict=True):
         rigid = rigid + (weight / total)[..., None] * (apply_matrix(motion, points) - points)
     return np.where(share < 1, share * field + (1 - share) * rigid, field)
-
-
-def rigid_fit(points: np.ndarray, moved: np.ndarray) -> np.ndarray:
-    """The rigid motion (n+1, n+1) that brings points (P, n) nearest to ``moved``.
-
-    Kabsch 1976, doi:10.1107/S0567739476001873.
-    """
-    middle, there = points.mean(axis=0), moved.mean(axis=0)
-    left, _, right = np.linalg.svd((moved - there).T @ (points - middle))
-    signs = np.ones(len(middle))
-    signs[-1] = np.sign(np.linalg.det(left @ right))
-    matrix = np.eye(len(middle) + 1)
-    matrix[:-1, :-1] = left @ np.diag(signs) @ right
-    matrix[:-1, -1] = there - matrix[:-1, :-1] @ middle
-    return matrix
 
 
 def _around(lattice: Grid, low: np.ndarray, shape: tuple[int, ...], start: SpatialTransform) -> tuple[Grid, tuple]:

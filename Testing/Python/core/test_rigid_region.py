@@ -13,14 +13,20 @@ from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.grid import Grid, apply_matrix
 from ISTNRegistrationLib.core.options import RegisterOptions
 from ISTNRegistrationLib.core.placement import Placement
+from ISTNRegistrationLib.core.pose import procrustes
 from ISTNRegistrationLib.core.register import register_maps
-from ISTNRegistrationLib.core.rigid_region import BLEND_MM, bodies_on, keep_rigid, rigid_fit, truncated_distance
+from ISTNRegistrationLib.core.rigid_region import BLEND_MM, bodies_on, keep_rigid, truncated_distance
 from ISTNRegistrationLib.core.stages import Beside
 from ISTNRegistrationLib.core.transform import SpatialTransform
 from ISTNRegistrationLib.core.volume import Volume
 from networks import blobs, model
 
 CENTER = (6.0, -11.0, 4.0)
+
+
+def rigid_fit(points, moved):
+    """The rigid motion nearest to what moved the points."""
+    return procrustes(points, moved, np.ones(len(points)), mirror=False)
 
 
 def lattice(ndim):
