@@ -169,3 +169,17 @@ def test_the_part_of_a_page_is_replaced_and_the_rest_stays(tmp_path):
     trust_report.page_part(page, "brain", ["new"])
     text = page.read_text()
     assert "old" not in text and "new" in text and "kept" in text and text.startswith("# Trust\n")
+
+
+def test_contrast_is_no_evidence_for_painted_images_and_mirrored_ones_none_for_channels_of_a_side():
+    kinds = np.where(np.arange(80) % 4 == 0, "mirrored", "plain")
+    seen = dataclasses.replace(table(80), kind=kinds)
+    sided = trust_fit.fair(seen, {"synthesis": {"classes": []}}, ["left a", "right a"])
+    assert len(sided.dice) == 60 and len(sided.people) == 60 and "mirrored" not in sided.kind
+    contrast = [FEATURES.index(name) for name in trust_fit.CONTRAST]
+    others = [k for k in range(len(FEATURES)) if k not in contrast]
+    assert not sided.evidence[..., contrast].any()
+    np.testing.assert_array_equal(sided.evidence[..., others], seen.evidence[seen.kind != "mirrored"][..., others])
+    gains = trust_fit.fit_curves(sided, 6e-3).gains
+    assert not gains[contrast].any() and gains[others].any()  # exactly none, or any other contrast would cost Dice
+    assert trust_fit.fair(seen, {}, NAMES) is seen

@@ -24,7 +24,7 @@ from ISTNRegistrationLib.core.card import find_checkpoint
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint, save_checkpoint
 from ISTNRegistrationLib.core.trust import model_from, to_card
 
-from release.trust_fit import fit, read_table
+from release.trust_fit import Table, fair, fit, read_table
 from release.trust_report import fitted, page_part, spoken
 from release.trust_runs import one_thread, run_cases, weights_hash, with_people
 
@@ -52,7 +52,7 @@ def teach(args) -> None:
     checkpoint = load_checkpoint(args.checkpoint)
     checkpoint, path = with_people(checkpoint, _data(args)), _table(args, checkpoint, "develop")
     run_cases(checkpoint, _data(args), "develop", QUICK if args.quick else CASES, path, args.minutes)
-    table = read_table(path, _names(checkpoint))
+    table = _read(path, checkpoint)
     model = fit(table)
     print("\n".join(spoken(model, table, _names(checkpoint))))
     if args.page:
@@ -70,11 +70,15 @@ def measure(args) -> None:
         raise SystemExit(f"{args.checkpoint}: it has no model of trust. Run this script with --write first.")
     path = _table(args, checkpoint, "test")
     run_cases(checkpoint, _data(args), "test", TEST, path, args.minutes)
-    table = read_table(path, _names(checkpoint))
+    table = _read(path, checkpoint)
     lines = spoken(model, table, _names(checkpoint), new_people=True)
     print("\n".join(lines))
     if args.page:
         page_part(args.page, Path(args.checkpoint).stem, lines)
+
+
+def _read(path: Path, checkpoint) -> Table:
+    return fair(read_table(path, _names(checkpoint)), checkpoint.card, _names(checkpoint))
 
 
 def _names(checkpoint) -> list[str]:

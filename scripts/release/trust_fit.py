@@ -27,6 +27,7 @@ OUTSIDE = 0.05  # below the interval, and above it
 FOLDS = 6
 OWN, BELOW, STEP = 0.95, 0.1, 0.01
 FALSE_GREEN, FALSE_RED = 0.01, 0.1
+CONTRAST = ("strange brightness", "strange contrast", "strange in all", "unlike", "opposed")  # evidence of it
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +74,21 @@ def read_table(path: Path, structures: list[str]) -> Table:
     )
 
 
+def fair(table: Table, card: dict, structures: list[str]) -> Table:
+    """Without what a checkpoint cannot be judged by.
+
+    Contrast, of one that was trained on painted images of every contrast; and mirrored images, of one with a channel
+    for each side: nothing in an image says which side it shows (docs/pose.md).
+    """
+    if any(name.startswith("left ") for name in structures):
+        table = table.only(table.kind != "mirrored")
+    if not card.get("synthesis"):
+        return table
+    evidence = table.evidence.copy()
+    evidence[..., [FEATURES.index(name) for name in CONTRAST]] = 0
+    return replace(table, evidence=evidence)
+
+
 def _numbers(stages: list[list[dict]], column: str) -> np.ndarray:
     return np.array([[float(row[column] or "nan") for row in stage] for stage in stages])
 
@@ -109,7 +125,8 @@ def fit_curves(table: Table, hold: float) -> TrustModel:
         value = (weights * HUBER**2 * (root - 1)).mean() + hold * HUBER * (gains**2).sum() / 2
         return value, np.concatenate([slope.sum(0), np.tensordot(slope, steps, 2) + hold * HUBER * gains])
 
-    start = np.concatenate([np.full(count, 0.15), np.full(steps.shape[-1], 0.01)])
+    told = steps.reshape(-1, steps.shape[-1]).any(axis=0)  # where nothing was seen, a curve stays at exactly zero
+    start = np.concatenate([np.full(count, 0.15), 0.01 * told])
     bounds = [(0, -np.log(SMALLEST_DICE))] * len(start)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 500})
     base, gains = found.x[:count], found.x[count:].reshape(len(FEATURES), -1)
