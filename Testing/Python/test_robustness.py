@@ -103,7 +103,7 @@ def test_the_page_compares_the_same_structures_of_the_same_pair(tmp_path):
         row("greedy", "cutx0/m.nii.gz", [0.4, np.nan]),
     ]
     write(rows, tmp_path / "page.md", "none")
-    page = (tmp_path / "page.md").read_text()
+    page = (tmp_path / "page.md").read_text(encoding="utf-8")
     cut_row, other_row = (line for line in page.splitlines() if line.startswith("| 25 % cut"))
     assert "| 0.750 | -0.050 | 0 / 1 / 0 | 2.0 |" in cut_row
     assert "| 0.400 | -0.300 |" in other_row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import qt
@@ -20,7 +21,7 @@ from ..core.quality import HEADINGS, cells, structure_cells, table_csv
 from .adjust import Adjust
 from .comparison import Comparison
 from .tables import tableItem
-from .verdict import lamp, lightWord, measureTexts, stageName, structureTexts, verdictText
+from .verdict import lamp, lightWord, measureTexts, reasonText, stageName, structureTexts, verdictText
 
 FRAME = 4  # pixels around the table
 
@@ -78,9 +79,17 @@ class JudgeTab:
         if nodes.inverse is not None:
             self.ui.judgeTextLabel.text += " " + _inverseText(nodes.inverse)
         self.ui.reasonLabel.text = verdictText(self.light)
+        self._note(nodes.outcome)
         self.ui.lightLabel.setPixmap(lamp(self.light.light))
         self.ui.lightLabel.toolTip = lightWord(self.light.light)
         self._fillTable(nodes.quality)
+
+    def _note(self, outcome) -> None:
+        """Warnings and notes that the light's reason does not tell."""
+        said = [*((text, "\u26a0 ") for text in outcome.warnings), *((text, "") for text in outcome.notes)]
+        lines = [sign + reasonText(text) for text, sign in said if text not in self.light.reason]
+        self.ui.notesLabel.text = "\n".join(dict.fromkeys(lines))
+        self.ui.notesLabel.visible = bool(self.ui.notesLabel.text)
 
     def stop(self) -> None:
         """Show nothing: at the start, before the next run, and when the scene is closed."""
@@ -89,7 +98,7 @@ class JudgeTab:
         self.nodes = self.pair = self.light = None
         self.ui.qualityTable.setRowCount(0)
         self.ui.judgeTextLabel.text = _("Register first: the result appears here.")
-        self.ui.reasonLabel.text = ""
+        self.ui.reasonLabel.text = self.ui.notesLabel.text = ""
         self.ui.lightLabel.setPixmap(qt.QPixmap())
         self._enable(False)
 
@@ -163,12 +172,17 @@ class JudgeTab:
             for column, stage in enumerate(quality):
                 number = columns[column][key]
                 tip = f"{stageName(stage.stage)}, {heading}: {number}. {explanation}"
-                table.setItem(row, column, tableItem(number, tip, stage.kept))
+                table.setItem(row, column, tableItem(_short(number), tip, stage.kept))
         for column, stage in enumerate(quality):
             name = stageName(stage.stage)
             kept = _("This stage's transform is the result") if stage.kept else _("This stage was not kept")
             table.setHorizontalHeaderItem(column, tableItem(name.replace(" ", "\n", 1), f"{name}. {kept}"))
         table.setMinimumHeight(table.horizontalHeader().height + table.verticalHeader().length() + FRAME)
+
+
+def _short(number: str) -> str:
+    """At most two decimals: five stages fit a narrow panel; the tip has them all."""
+    return f"{float(number):.2f}" if re.fullmatch(r"-?\d+\.\d{3,}", number) else number
 
 
 def _inverseText(node) -> str:

@@ -93,7 +93,7 @@ class RegisterTab:
 
     def _suggest(self, name: str | None) -> None:
         self._suggested = name
-        self.ui.suggestionButton.text = _("Use '{name}', which fits these images").format(name=name or "")
+        self.ui.suggestionButton.text = _("Use '{name}', which fits these images").format(name=name) if name else ""
         self.ui.suggestionButton.visible = bool(name)
 
     def onSuggestion(self) -> None:

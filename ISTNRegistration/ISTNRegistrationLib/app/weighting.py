@@ -36,7 +36,7 @@ class Weighting:
             parts.append(text.format(structure=structure, weight=weight))
         if self.landmarks:
             parts.append(_("landmarks {weight:g}").format(weight=self.landmarks))
-        return ", ".join(parts) or _("structures")
+        return ", ".join(parts) or _("all structures, refined on")
 
 
 def weightingOf(options: RegisterOptions) -> Weighting:

@@ -59,22 +59,23 @@ def fitting(path: Path | None, names: list[str]) -> list[str]:
     for checkpoint in map(load_checkpoint, names):
         said = [f"It is for {checkpoint.config.ndim}-D images."]
         if checkpoint.config.ndim == volume.grid.ndim:
-            said = doubts("", facts, checkpoint.config, checkpoint.card) or ["It fits."]
-            said += _seen(image, checkpoint)
+            said = doubts("", facts, checkpoint.config, checkpoint.card)
+            said = _seen(image, checkpoint, ["Size and intensities fit."] if not said else said)
         found.append(f"{checkpoint.name + ':':<13} {' '.join(' '.join(said).split())}")
     return found
 
 
-def _seen(image: Prepared, checkpoint: Checkpoint) -> list[str]:
+def _seen(image: Prepared, checkpoint: Checkpoint, said: list[str]) -> list[str]:
+    """What was said before a look, and what the networks see."""
     canonical = canonical_of(checkpoint)
     if canonical is None:
-        return []
+        return said
     try:
         found = first_look(image, checkpoint.model, canonical)
     except InputError:
-        return ["Its networks see nothing of the image."]
-    turned = "" if found.settled else "; upright and where it looks first, that is not enough: auto would search"
-    return [f"Its structures are found with score {found.score:.2f} of 1{turned}."]
+        return [*said, "Its networks see nothing of the image."]
+    where = "" if found.settled else " only, upright and where it looks first: auto would search"
+    return [*said, f"Its structures are found with score {found.score:.2f} of 1{where}."]
 
 
 def lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ the fixed image), and for each of the two sides a mask, labels, landmarks and co
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import json
@@ -33,6 +34,7 @@ from .run import Request, Side
 NEEDED = ("fixed", "moving")
 ROLES = ("mask", "labels", "landmarks", "corrected")
 OTHER_NAMES = {"fixed_soi": "fixed_labels", "moving_soi": "moving_labels"}  # of lists made for older versions
+NEARLY = 0.8  # likeness of a column's name to one of ours (difflib), from which it is taken for a mistake
 DATA_OF_HEADER = {".hdr": (".img", ".img.gz"), ".mhd": (".raw", ".zraw"), ".nhdr": (".raw", ".raw.gz")}
 
 
@@ -71,8 +73,9 @@ def read_pairs(path: Path, needed: tuple[str, ...] = NEEDED) -> list[PairFiles]:
             column ``id`` that stands there twice, or that cannot name a folder.
     """
     who, columns = f"Pairs '{path.name}'", [field.name for field in dataclasses.fields(PairFiles)]
-    pairs = []
-    for row in read_table(path, who, needed, OTHER_NAMES):
+    pairs, rows = [], read_table(path, who, needed, OTHER_NAMES)
+    _check_columns(rows[0], columns, who)
+    for row in rows:
         pairs.append(PairFiles(**{key: row.get(key) or "" for key in columns}))
     ids = [pair.id for pair in pairs if pair.id]
     for name, times in Counter(ids).items():
@@ -80,6 +83,15 @@ def read_pairs(path: Path, needed: tuple[str, ...] = NEEDED) -> list[PairFiles]:
             expected, todo = "names of folders, each once", "Give every line an id of its own, or leave the column out"
             raise InputError(f"{who} column id", "it cannot name the results", expected, repr(name), todo)
     return pairs
+
+
+def _check_columns(found, columns: list[str], who: str) -> None:
+    """Raise InputError for a column that is nearly one of ours: it would be ignored in silence."""
+    for name in set(found) - set(columns):
+        close = difflib.get_close_matches(name, columns, n=1, cutoff=NEARLY)
+        if close:
+            todo = f"Is '{close[0]}' meant? Rename the column, or take it out"
+            raise InputError(who, "a column is not known", ", ".join(columns), repr(name), todo)
 
 
 class PairReader:

@@ -27,7 +27,8 @@ def test_only_what_was_measured_has_a_row_and_every_number_says_what_it_is(judge
     table, quality = judged.ui.qualityTable, judged.judgeTab.nodes.quality
     rows = [table.verticalHeaderItem(k).text() for k in range(table.rowCount)]
     assert rows == ["Agreement", "Folded", "Moved (mm)", "Time (s)"]
-    assert table.item(0, 2).text() == f"{quality[2].agreement:.3f}"
+    assert table.item(0, 2).text() == f"{quality[2].agreement:.2f}"
+    assert f"{quality[2].agreement:.3f}" in table.item(0, 2).toolTip()
     tips = {table.item(row, column).toolTip() for row in range(4) for column in range(table.columnCount)}
     assert len(tips) == 4 * table.columnCount and all(tips)
     assert all("best" in table.verticalHeaderItem(k).toolTip() for k in range(2))
@@ -48,6 +49,16 @@ def test_the_table_ends_with_the_mm_of_each_structure_where_they_are_known(judge
 def test_the_tab_register_says_how_good_the_result_is(judged):
     status = judged.ui.statusLabel.text
     assert "Done in" in status and judged.ui.reasonLabel.text in status
+
+
+def test_warnings_and_notes_stand_below_the_light_unless_its_reason_has_them(judged):
+    tab, told = judged.judgeTab, judged.judgeTab.nodes.outcome
+    in_reason = told.verdict.reason.split(". ")[0]
+    outcome = dataclasses.replace(told, warnings=("Landmark 'a' was left out.",), notes=("Looked 3 times.", in_reason))
+    tab._tell(dataclasses.replace(tab.nodes, outcome=outcome))
+    assert judged.ui.notesLabel.text == "\u26a0 Landmark 'a' was left out.\nLooked 3 times."
+    tab.stop()
+    assert judged.ui.notesLabel.text == ""
 
 
 def test_the_light_is_told_in_words_too(judged):

@@ -99,7 +99,8 @@ def test_the_command_says_which_checkpoint_fits_and_what_its_networks_see(tmp_pa
     write_image(tmp_path / "a.nii.gz", brains()[0])
     assert run("info", "--for", str(tmp_path / "a.nii.gz")) == 0
     lines = dict(line.split(":", 1) for line in capsys.readouterr().out.splitlines())
-    assert "It fits. Its structures are found with score 0." in lines["brain"] and "far more" in lines["hippocampus"]
+    assert "Size and intensities fit. Its structures are found with score 0." in lines["brain"]
+    assert "far more" in lines["hippocampus"]
     assert run("info", "brain", "--for", str(tmp_path / "none.nii.gz")) == 2
     assert run("info") == 2 and "none is named" in capsys.readouterr().err
 

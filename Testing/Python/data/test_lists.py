@@ -116,3 +116,15 @@ def test_a_configuration_in_another_encoding_is_one_line(tmp_path):
         InputError, match="'config.toml': it cannot be read.*a TOML file in UTF-8; got another encoding"
     ):
         read_config(path)
+
+
+@pytest.mark.parametrize("name, meant", [("fixed_masks", "fixed_mask"), ("Moving Label", "moving_labels")])
+def test_a_column_that_is_nearly_one_of_ours_is_not_ignored_in_silence(tmp_path, name, meant):
+    (tmp_path / "pairs.csv").write_text(f"fixed,moving,{name}\na.nii,b.nii,c\n")
+    with pytest.raises(InputError, match=f"a column is not known.*Is '{meant}' meant"):
+        read_pairs(tmp_path / "pairs.csv")
+
+
+def test_columns_of_one_s_own_are_left_alone(tmp_path):
+    (tmp_path / "pairs.csv").write_text("fixed,moving,age,fixed_path,moving_age,dice\na.nii,b.nii,61,/a.nii,70,0.5\n")
+    assert [(pair.fixed, pair.moving) for pair in read_pairs(tmp_path / "pairs.csv")] == [("a.nii", "b.nii")]
