@@ -90,7 +90,7 @@ def judge_pictures(panel) -> None:
         ISTNHeat="Heatmap: where the two still disagree most",
         ISTN3D="Structures as they lay at the start",
     )
-    grab(panel, panel.ui.judgeTab, "judge", 800)
+    grab(panel, panel.ui.judgeTab, "judge", 1640)
 
 
 def adjust_picture(panel) -> None:

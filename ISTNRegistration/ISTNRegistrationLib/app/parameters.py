@@ -70,14 +70,17 @@ def presetLabels(transform: str = "") -> dict[str, str]:
     """
     names = {
         "fast": _("Fast: one pass"),
-        "standard": _("Standard: 50 iterations"),
+        "standard": _("Standard: refined"),
         "accurate": _("Accurate: dense transform"),
         "own": _("My preset"),
         "other": _("Other settings"),
     }
-    took = {name: lastSeconds(name, transform) for name in names}
-    text = _("{preset} ({seconds:.1f} s last time)")
-    return {n: text.format(preset=names[n], seconds=took[n]) if took[n] else names[n] for n in names}
+    text, told = _("{preset}, {seconds} s"), {}
+    for name, preset in names.items():
+        took = lastSeconds(name, transform)
+        seconds = "" if took is None else f"{took:.1f}" if took < 10 else f"{took:.0f}"
+        told[name] = text.format(preset=preset, seconds=seconds) if seconds else preset
+    return told
 
 
 def lastSeconds(preset: str, transform: str) -> float | None:

@@ -1,6 +1,6 @@
 """Stand-ins for the CTK widgets of the panel, and the names of those that Slicer's own Python mentions."""
 
-from PySide6.QtCore import Property, QRect, Qt, Signal
+from PySide6.QtCore import Property, QEvent, QRect, Qt, Signal
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 HEADER = 26
+OWN = "visibilityToParent"  # of a child: what it was last told itself, apart from the section that holds it
 # Slicer's guiConnectors.py, guiCreation.py and ScriptedLoadableModule.py name them; the panel has none of them.
 UNUSED = (
     *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
@@ -27,7 +28,7 @@ class ctkCollapsibleButton(QWidget):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._text, self._collapsed = "", False
+        self._text, self._collapsed, self._moving = "", False, False
         self.setContentsMargins(0, HEADER, 0, 0)
 
     def _setText(self, text):
@@ -36,9 +37,22 @@ class ctkCollapsibleButton(QWidget):
     def _setCollapsed(self, collapsed):
         self._collapsed = collapsed
         self.setMaximumHeight(HEADER if collapsed else 16777215)
+        self._moving = True
         for child in self.children():
             if isinstance(child, QWidget):
-                child.setVisible(not collapsed)
+                child.setVisible(not collapsed and child.property(OWN) is not False)
+        self._moving = False
+
+    def childEvent(self, event):
+        """As ctkCollapsibleButton.cpp: a child that was hidden by itself stays hidden when the section is opened."""
+        if event.added() and isinstance(event.child(), QWidget):
+            event.child().installEventFilter(self)
+        super().childEvent(event)
+
+    def eventFilter(self, child, event):
+        if event.type() in (QEvent.ShowToParent, QEvent.HideToParent) and not self._moving:
+            child.setProperty(OWN, event.type() == QEvent.ShowToParent)
+        return super().eventFilter(child, event)
 
     def showEvent(self, event):
         self._setCollapsed(self._collapsed)
