@@ -16,6 +16,9 @@ from ..core.suitability import ImageFacts, middle_over_rim, suggestion
 from .hardened import hardenedGrid
 from .volumes import RAS_TO_LPS, ijkToRas, ijkToWorld, keepsRightAngles
 
+REMEMBERED = 8  # images
+_MIDDLES: dict[tuple, float] = {}  # by the time of the voxels, which VTK gives to one state of one image, and spacing
+
 
 def pairWarnings(
     fixedNode: slicer.vtkMRMLScalarVolumeNode,
@@ -55,8 +58,18 @@ def imageFacts(node: slicer.vtkMRMLScalarVolumeNode) -> ImageFacts | None:
         grid = Grid.from_matrix(image.GetDimensions(), RAS_TO_LPS @ ijkToWorld(node))
     else:
         grid = hardenedGrid(node)
-    middle = math.nan
-    if image.GetNumberOfScalarComponents() == 1:
+    return ImageFacts(grid, image.GetScalarRange()[0], _middle(node))
+
+
+def _middle(node: slicer.vtkMRMLScalarVolumeNode) -> float:
+    """``middle_over_rim`` of a node's voxels; asked for at every change in the panel, it is worked out once."""
+    image, spacing = node.GetImageData(), np.linalg.norm(ijkToRas(node)[:3, :3], axis=0)
+    if image.GetNumberOfScalarComponents() != 1:
+        return math.nan
+    key = (image.GetMTime(), *spacing)
+    if key not in _MIDDLES:
         values = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-        middle = middle_over_rim(values, np.linalg.norm(ijkToRas(node)[:3, :3], axis=0))
-    return ImageFacts(grid, image.GetScalarRange()[0], middle)
+        _MIDDLES[key] = middle_over_rim(values, spacing)
+        for old in list(_MIDDLES)[:-REMEMBERED]:
+            del _MIDDLES[old]
+    return _MIDDLES[key]

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ISTNRegistrationLib.bridge.checks import pairWarnings
+import slicer
+from ISTNRegistrationLib.bridge import checks as bridge_checks
+from ISTNRegistrationLib.bridge.checks import imageFacts, pairWarnings
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume
 from ISTNRegistrationLib.core import checks
 from ISTNRegistrationLib.core.card import CheckpointCard
@@ -68,3 +70,16 @@ def test_a_whole_head_where_a_crop_is_expected_is_said(scene):
     head = volume(scene, size=(90, 90, 90))
     assert "far more than the region" in said(scene, head, volume(scene), anchor="center")
     assert said(scene, head, volume(scene)) == ""
+
+
+def test_the_middle_and_the_rim_are_measured_once_for_each_state_of_an_image(scene, monkeypatch):
+    measured = []
+    monkeypatch.setattr(bridge_checks, "middle_over_rim", lambda array, _spacing: measured.append(1) or array.mean())
+    nodes = volume(scene), volume(scene, low=5.0)
+    first = [imageFacts(node).middle for node in nodes * 2]
+    assert first[:2] == first[2:] and first[0] != first[1] and len(measured) == 2
+    slicer.util.arrayFromVolume(nodes[0])[:] = 7.0
+    slicer.util.arrayFromVolumeModified(nodes[0])
+    assert imageFacts(nodes[0]).middle == 7.0 and len(measured) == 3
+    nodes[1].SetSpacing(1.0, 2.0, 3.0)
+    assert imageFacts(nodes[1]).middle == first[1] and len(measured) == 4
