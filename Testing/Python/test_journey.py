@@ -29,7 +29,7 @@ def test_the_commands_of_the_page_lead_from_a_folder_to_better_held_out_pairs(tm
     odd = {k: {"labels": (messy.LEFT, messy.BELOW)} for k in range(8)}
     messy.write_messy(tmp_path, ndim=2, ending=".mha", odd=odd)
     monkeypatch.chdir(tmp_path)
-    init, prepare, train, evaluate = map(of_page, ("init", "prepare", "train --config training", "evaluate"))
+    init, prepare, train, evaluate = map(of_page, ("init FOLDER", "prepare --", "train --config", "evaluate --"))
     assert init == ["init", "FOLDER"]
     assert run("init", ".", hold_out=2, minutes=0.05) == 0
     assert run(*prepare) == 0
