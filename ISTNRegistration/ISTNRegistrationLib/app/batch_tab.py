@@ -16,6 +16,7 @@ from ..core.errors import InputError, RegistrationCancelled
 from .background import BackgroundRun
 from .batch_table import BatchTable, Line
 from .events import handleEvents
+from .parameters import chosenOutputs
 
 
 class BatchTab:
@@ -89,7 +90,7 @@ class BatchTab:
             if fixed is None or not nodes:
                 expected = "a fixed volume (tab Register) and ticked volumes"
                 raise InputError("Batch", "there is nothing to register", expected, f"{len(nodes)} ticked volumes")
-            outputs = replace(self._registerTab.outputs(), transformNode=None)
+            outputs = replace(chosenOutputs(self._registerTab.parameters), transformNode=None)
             self.table.fill([f"{node.GetName()} to {fixed.GetName()}" for node in nodes])
             # mask, structures and landmarks belong to one volume
             alone = replace(asked, options=_withoutLandmarks(asked.options))

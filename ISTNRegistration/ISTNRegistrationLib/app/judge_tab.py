@@ -33,10 +33,11 @@ class JudgeTab:
         ui: the panel's widgets.
         turn: of the panel's tabs.
         adjustUi: path of Adjust.ui.
+        onAnswer: called with the RegistrationNodes when they show another answer.
     """
 
-    def __init__(self, ui, turn, adjustUi: str) -> None:
-        self.ui = ui
+    def __init__(self, ui, turn, adjustUi: str, onAnswer) -> None:
+        self.ui, self._onAnswer = ui, onAnswer
         self.parameters = self.nodes = self.pair = self.light = self._inViews = None
         self.comparison, self.adjust = Comparison(ui), Adjust(ui.adjustPage, adjustUi, turn, self.onAnswer)
         ui.exportCsvButton.connect("clicked(bool)", self.onExportCsv)
@@ -69,6 +70,7 @@ class JudgeTab:
         """The nodes show another answer."""
         self._tell(nodes)
         self.comparison.renew(nodes)
+        self._onAnswer(nodes)
 
     def _tell(self, nodes) -> None:
         """Numbers and words of what the nodes show."""

@@ -8,6 +8,7 @@ import math
 import slicer
 from slicer.i18n import tr as _
 
+from ..bridge.outputs import OutputOptions
 from ..core import options
 from ..core.options import PRESETS, REFINEMENTS, Preset
 
@@ -31,6 +32,32 @@ def initialLabels() -> list[str]:
         _("Rigid registration of the images (slower)"),
         _("The transform chosen below"),
     ]
+
+
+def transformLabels() -> dict[str, str]:
+    """What a user reads for each transform."""
+    return {
+        "rigid": _("Rigid"),
+        "affine": _("Affine"),
+        "bspline": _("B-spline (affine first)"),
+        "dense": _("Dense (B-spline first)"),
+    }
+
+
+def chosenOutputs(p) -> OutputOptions:
+    """Which nodes the choices of a parameter node ask for."""
+    return OutputOptions(
+        volume=p.makeVolume,
+        heatmaps=p.makeHeatmaps,
+        channels=p.makeChannels,
+        measures=p.makeMeasures,
+        uncertainty=p.makeUncertainty,
+        parts=p.makeParts,
+        inverse=p.makeInverse,
+        grid=p.makeGrid,
+        applyToMoving=p.applyToMoving,
+        transformNode=p.outputTransform,
+    )
 
 
 def labels() -> dict[str, list[str]]:

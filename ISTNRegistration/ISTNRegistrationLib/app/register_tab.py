@@ -10,7 +10,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..bridge.checks import pairWarnings, suggestedCheckpoint
-from ..bridge.outputs import OutputOptions
 from ..bridge.preview import Preview
 from ..bridge.registration import NodeRequest, SideNodes
 from ..core.errors import InputError, RegistrationCancelled
@@ -18,9 +17,19 @@ from ..core.options import PRESETS, Preset
 from .background import BackgroundRun
 from .events import handleEvents
 from .models import ModelChooser
-from .parameters import labels, missingChoice, ownPreset, presetLabels, presetName, rememberSeconds, saveOwnPreset
+from .parameters import (
+    chosenOutputs,
+    labels,
+    missingChoice,
+    ownPreset,
+    presetLabels,
+    presetName,
+    rememberSeconds,
+    saveOwnPreset,
+    transformLabels,
+)
 from .plot import curvesPixmap
-from .verdict import SIGNS, progressText, stageName, verdictText
+from .verdict import progressText, signedVerdict, stageName
 from .weighting import chosenOptions
 
 PLOT_HEIGHT = 120
@@ -46,7 +55,7 @@ class RegisterTab:
     def __init__(self, ui, logic, turn, onResult) -> None:
         self.ui, self.logic, self.onResult, self._turn = ui, logic, onResult, turn
         self.parameters = self._run = self._preview = self._suggested = None
-        self._curves, self._began = {}, 0.0
+        self._curves, self._began, self._done = {}, 0.0, ""
         self.models = ModelChooser(ui, self._onModelChanged)
         ui.applyButton.connect("clicked(bool)", self.onApply)
         ui.cancelButton.connect("clicked(bool)", self.stop)
@@ -112,9 +121,7 @@ class RegisterTab:
         return [*card.warnings, *pairWarnings(p.fixedVolume, p.movingVolume, card, p.initial)]
 
     def _showTransforms(self) -> None:
-        names = {"rigid": _("Rigid"), "affine": _("Affine"), "bspline": _("B-spline (affine first)")}
-        names["dense"] = _("Dense (B-spline first)")
-        box, offered = self.ui.transformComboBox, self.models.transforms
+        names, box, offered = transformLabels(), self.ui.transformComboBox, self.models.transforms
         if [box.itemData(k) for k in range(box.count)] != list(offered):
             box.clear()
             for name in offered:
@@ -163,22 +170,6 @@ class RegisterTab:
             options | chosenOptions(p, self.models.card),
         )
 
-    def outputs(self) -> OutputOptions:
-        """Which nodes the panel's choices ask for."""
-        p = self.parameters
-        return OutputOptions(
-            volume=p.makeVolume,
-            heatmaps=p.makeHeatmaps,
-            channels=p.makeChannels,
-            measures=p.makeMeasures,
-            uncertainty=p.makeUncertainty,
-            parts=p.makeParts,
-            inverse=p.makeInverse,
-            grid=p.makeGrid,
-            applyToMoving=p.applyToMoving,
-            transformNode=p.outputTransform,
-        )
-
     def onApply(self) -> None:
         """Register; errors are shown, a cancelled run leaves no trace."""
         with slicer.util.tryWithErrorDisplay(_("Registration failed.")):
@@ -186,17 +177,17 @@ class RegisterTab:
 
     def _register(self) -> None:
         p = self.parameters
-        request, outputs, every = self.request(), self.outputs(), p.previewEvery
+        request, outputs, every = self.request(), chosenOutputs(p), p.previewEvery
         preset = self.ui.presetComboBox.currentData
         self._start(Preview(slicer.mrmlScene, *request.pair) if p.preview else None)
         try:
             nodes = self.logic.run(request, outputs, inBackground=lambda work: self._inBackground(work, every))
             seconds = time.monotonic() - self._began
-            done = _("Done in {seconds:.1f} s.").format(seconds=seconds)
+            self._done = _("Done in {seconds:.1f} s.").format(seconds=seconds)
             if not self._run.ending:
                 rememberSeconds(preset, p.transform, seconds)
-            verdict = nodes.outcome.verdict
-            self._end(f"{done} {SIGNS[verdict.light]} {verdictText(verdict)}")
+            self._end(self._done)
+            self.tell(nodes)
         except RegistrationCancelled:
             self._end(_("Cancelled: nothing was changed"))
             return
@@ -207,6 +198,11 @@ class RegisterTab:
             self._end(_("Failed"))
             raise
         self.onResult(request.pair, nodes)
+
+    def tell(self, nodes) -> None:
+        """Show the light of the answer that is in the RegistrationNodes: the run's own, or one of the tab Judge."""
+        did = _("Adjusted in the tab Judge.") if nodes.outcome.changes else self._done
+        self.ui.statusLabel.text = f"{did} {signedVerdict(nodes.outcome.verdict)}"
 
     def _inBackground(self, work, every: int):
         def inWorker(report):

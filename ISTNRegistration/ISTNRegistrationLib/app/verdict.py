@@ -27,6 +27,11 @@ def verdictText(verdict) -> str:
     return f"{lightWord(verdict.light)}: {reasonText(verdict.reason)}"
 
 
+def signedVerdict(verdict) -> str:
+    """The same after the light's sign, for a line without its picture."""
+    return f"{SIGNS[verdict.light]} {verdictText(verdict)}"
+
+
 def progressText(progress, left: float) -> str:
     """Where a run stands (Progress), the landmarks' mean distance, and at most ``left`` seconds more."""
     text = _("{stage}: iteration {iteration} of at most {iterations}, loss {loss:.2e}, {left:.0f} s left at most")

@@ -11,6 +11,7 @@ from harness import panel as harness  # noqa: E402
 from ISTNRegistrationLib.app.weighting import Weighting, save, saved  # noqa: E402
 from ISTNRegistrationLib.bridge.provenance import provenance  # noqa: E402
 from ISTNRegistrationLib.core.errors import InputError  # noqa: E402
+from ISTNRegistrationLib.core.quality import Verdict  # noqa: E402
 
 import qt  # noqa: E402  isort: skip  made by the harness
 
@@ -85,6 +86,22 @@ def test_undo_gives_bitwise_what_was_there_and_the_boxes_follow(judged, adjust):
     adjust.ui.variantsTable.cellClicked.emit(1, 0)
     assert names(adjust) == ["First answer", "*putamen off"] and adjust.structures.weights() == {"putamen": 0.0}
     assert adjust.ui.undoButton.isEnabled()
+
+
+def test_the_tab_register_shows_the_light_of_the_answer_that_stands(judged, adjust, monkeypatch):
+    from ISTNRegistrationLib.data.run import Outcome
+
+    first, told = judged.ui.statusLabel.text, Outcome.verdict.fget
+    assert first.startswith("Done in") and first.endswith(judged.ui.reasonLabel.text)
+    poor = Verdict("red", "The structures do not agree")
+    monkeypatch.setattr(Outcome, "verdict", property(lambda outcome: poor if outcome.changes else told(outcome)))
+    tick(adjust, 0, False)
+    wait(adjust)
+    assert judged.ui.statusLabel.text == "Adjusted in the tab Judge. \u2715 Poor: The structures do not agree"
+    adjust.ui.undoButton.click()
+    assert judged.ui.statusLabel.text == first
+    adjust.ui.variantsTable.cellClicked.emit(1, 0)
+    assert judged.ui.statusLabel.text.startswith("Adjusted") and "Poor" in judged.ui.reasonLabel.text
 
 
 def test_a_weight_is_typed_and_nonsense_becomes_1(adjust):
