@@ -133,6 +133,8 @@ def reasons(_) -> tuple[str, ...]:
         _("The transform folds space in {0} voxels."),
         _("Expected Dice {0} ({1} to {2}), worst in {3}: {4} ({5} to {6})."),
         _("Try another initial alignment, another checkpoint or a mask."),
+        _("The mask of the fixed image leaves {0} % of the structures ({1} % of {2}): make it larger."),
+        _("The mask of the moving image leaves {0} % of the structures ({1} % of {2}): make it larger."),
         _("This checkpoint cannot tell what Dice to expect."),
         _("No folding. Please check the images as well."),
         _("Stage '{0}' made things worse: '{1}' was kept."),

@@ -81,6 +81,6 @@ def seen(image: Prepared, grid: Grid, matrix: np.ndarray, config: ModelConfig) -
             "nothing of it lies where the networks look",
             f"overlap with the {size} mm around {np.round(grid.center).tolist()} (LPS) of the fixed image",
             "no overlap",
-            "Choose another initial alignment, for example center_of_mass",
+            "Choose another initial alignment, for example center_of_mass, or a larger mask",
         )
     return values

@@ -94,7 +94,14 @@ class Verdict:
     reason: str
 
 
-def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
+def in_doubt(agreement: float, expectation: Expectation | None) -> bool:
+    """Whether what is expected, or the agreement where that is not known, is too little for a green light."""
+    if expectation:
+        return expectation.overall.low < expectation.limits.green
+    return not agreement >= FAIR_AGREEMENT
+
+
+def verdict(kept: StageQuality, voxels: int, notes=(), masks=()) -> Verdict:
     """A light for a registration: the worst thing that was found decides, and is said.
 
     It rests on the expected Dice (core/trust.py), and on rules of thumb about the agreement where the checkpoint cannot
@@ -104,11 +111,12 @@ def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
         kept: the row of the stage whose transform is the result.
         voxels: of the networks' grid.
         notes: what the run said about itself, for example that a stage was given up.
+        masks: what masks hide (data/masks.py): the next thing to try where the light is not green.
     """
     percent = 100 * kept.folded / voxels
     red = [
         (math.isnan(kept.agreement), "The networks see no structure. Are these the images the checkpoint is for?"),
-        *_expected_red(kept),
+        *_expected_red(kept, () if masks else (NEXT,)),
         (kept.dice < LOW_DICE, f"The reference structures hardly overlap (Dice {kept.dice:.2f})."),
         (percent > FOLDED_PERCENT, f"The transform folds space in {percent:.1f} % of the voxels."),
     ]
@@ -121,26 +129,29 @@ def verdict(kept: StageQuality, voxels: int, notes=()) -> Verdict:
     for light, findings in (("red", red), ("yellow", yellow)):
         reasons = [reason for holds, reason in findings if holds]
         if reasons:
-            return Verdict(light, " ".join(reasons))
-    agree = f"The structures agree (predicted {kept.agreement:.2f}). {UNKNOWN}"
-    good = _expected(kept.expectation) if kept.expectation else agree
+            return Verdict(light, " ".join((*reasons, *masks)))
+    good = _told(kept, "agree")
     return Verdict("green", f"{good} No folding. Please check the images as well.")
 
 
-def _expected_red(kept: StageQuality) -> list[tuple[bool, str]]:
+def _expected_red(kept: StageQuality, todo: tuple[str, ...]) -> list[tuple[bool, str]]:
     """The finding of the expected Dice, or, where it is not known, of the agreement, that makes a light red."""
+    said = _told(kept, "hardly agree")
     if kept.expectation:
-        return [(kept.expected < kept.expectation.limits.red, f"{_expected(kept.expectation)} {NEXT}")]
-    said = f"The structures hardly agree (predicted {kept.agreement:.2f}). {UNKNOWN}"
+        return [(kept.expected < kept.expectation.limits.red, " ".join((said, *todo)))]
     return [(kept.agreement < LOW_AGREEMENT, said)]
 
 
 def _expected_yellow(kept: StageQuality) -> list[tuple[bool, str]]:
     """The same for a yellow light."""
+    return [(in_doubt(kept.agreement, kept.expectation), _told(kept, "agree only fairly"))]
+
+
+def _told(kept: StageQuality, how: str) -> str:
+    """The expected Dice in words; where it is not known, ``how`` the structures agree."""
     if kept.expectation:
-        return [(kept.expectation.overall.low < kept.expectation.limits.green, _expected(kept.expectation))]
-    said = f"The structures agree only fairly (predicted {kept.agreement:.2f}). {UNKNOWN}"
-    return [(kept.agreement < FAIR_AGREEMENT, said)]
+        return _expected(kept.expectation)
+    return f"The structures {how} (predicted {kept.agreement:.2f}). {UNKNOWN}"
 
 
 def _expected(expectation: Expectation) -> str:

@@ -64,7 +64,7 @@ def masked(volume: Volume, mask: Volume) -> Volume:
     if not inside.any():
         who, todo = f"Mask '{mask.name}'", "Draw the mask on this image, or leave it out"
         raise InputError(who, f"it shows nothing of '{volume.name}'", "voxels above zero on the image", "none", todo)
-    return Volume(np.where(inside, volume.array, volume.array.min()), volume.grid, volume.name)
+    return Volume(np.where(inside, volume.array, volume.array.min()), volume.grid, f"{volume.name}, masked")
 
 
 def _moving_index(transform: SpatialTransform, grid: Grid, to_index: np.ndarray) -> np.ndarray:

@@ -30,6 +30,7 @@ from ..core.volume import Volume
 from ..core.warp import masked, warp_volume
 from .corrections import corrected_maps, corrected_note
 from .initial import resolve_initial
+from .masks import hiding_masks
 from .quality import mean_error, measure_stage
 from .report import registration_report
 from .starts import better_start
@@ -55,6 +56,7 @@ class Outcome:
         seconds: all of it, without reading files and measuring.
         origin: of a variant (data/again.py) the first answer; None for that one itself.
         changes: of a variant what was changed since then, step by step.
+        masks: what masks hide, where that may be why the result is in doubt.
     """
 
     request: Request
@@ -65,6 +67,7 @@ class Outcome:
     seconds: float
     origin: Outcome | None = None
     changes: tuple[dict, ...] = ()
+    masks: tuple[str, ...] = ()
 
     @cached_property
     def kept(self) -> StageQuality:
@@ -93,7 +96,7 @@ class Outcome:
     def verdict(self) -> Verdict:
         """The light and its reason."""
         notes = (*notes_of(self.result), *self.result.doubts)
-        return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), notes)
+        return verdict(self.kept, int(np.prod(self.result.fixed_map.grid.size)), notes, self.masks)
 
     def warped(self, order: str = "linear") -> Volume:
         """The moving image (unmasked) on the fixed one's grid; its darkest value outside."""
@@ -142,9 +145,10 @@ class Runner:
             return register_pair(fixed, moving, checkpoint, how, on_progress, constraints)
 
         result, tried = better_start(register(options), fixed, moving, checkpoint, register)
-        found = (*_warnings(request, checkpoint), *result.doubts)
+        masks = hiding_masks(request, checkpoint, result)
+        found = (*_warnings(request, checkpoint), *result.doubts, *masks)
         notes = (*notes_of(result), *result.looked, *tried, *_corrected(constraints, checkpoint))
-        return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began)
+        return Outcome(request, checkpoint, result, found, notes, time.perf_counter() - began, masks=masks)
 
     def load(self, checkpoint: Checkpoint | str | Path) -> Checkpoint:
         """The checkpoint, read once for several requests.

@@ -13,6 +13,7 @@ from ISTNRegistrationLib.app import verdict as texts  # noqa: E402
 from ISTNRegistrationLib.core.options import TRANSFORMS  # noqa: E402
 from ISTNRegistrationLib.core.quality import HEADINGS, StageQuality, verdict  # noqa: E402
 from ISTNRegistrationLib.core.trust import Expectation, Expected  # noqa: E402
+from ISTNRegistrationLib.data.masks import HIDES  # noqa: E402
 
 from harness import panel  # noqa: E402, F401  isort: skip  slicer.app as the panel needs it
 
@@ -33,14 +34,16 @@ KINDS = {
     "expected": ({"expectation": EXPECTATION}, ()),
     "expected to be poor": ({"expectation": POOR}, ()),
     "notes": ({}, ("Stage 'affine refined' made things worse: 'affine' was kept.",)),
+    "fixed mask": ({"expectation": POOR}, (), (HIDES.format("fixed", 12.4, 0.6, "amygdala"),)),
+    "moving mask": ({"agreement": 0.6}, (), (HIDES.format("moving", 12.4, 0.6, "amygdala"),)),
     "memory": ({}, ("The graphics card ran out of memory; the CPU was used instead.",)),
 }
 
 
 def told(kind):
-    values, notes = KINDS[kind]
+    values, *said = KINDS[kind]
     row = StageQuality(stage="affine", displacement_mm=1.0, seconds=1.0, kept=True, **(GOOD | values))
-    return verdict(row, 10000, notes)
+    return verdict(row, 10000, *said)
 
 
 @pytest.mark.parametrize("kind", KINDS)

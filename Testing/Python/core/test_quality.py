@@ -67,6 +67,15 @@ def test_what_the_run_says_about_itself_makes_the_light_yellow():
     assert found.light == "yellow" and "made things worse" in found.reason
 
 
+@pytest.mark.parametrize(
+    "row, light", [(expecting(0.3, 0.1, 0.5), "red"), (expecting(0.65, 0.5, 0.7), "yellow"), (GOOD, "green")]
+)
+def test_a_mask_that_hides_is_the_next_thing_to_try_unless_all_is_well(row, light):
+    found = verdict(row, 1000, masks=("The mask hides it.",))
+    assert found.light == light and found.reason.endswith("The mask hides it.") == (light != "green")
+    assert "another checkpoint" not in found.reason
+
+
 def test_the_csv_holds_what_the_table_shows():
     (row,) = csv.DictReader(io.StringIO(table_csv((GOOD,))))
     assert list(row) == [*HEADINGS, "kept"] and row["dice"] == "" and float(row["agreement"]) == 0.9
