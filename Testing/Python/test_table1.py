@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.volume import Volume
-from paper import datasets, experiments, table1_report
+from paper import datasets, experiments, methods, table1_peers, table1_report
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
@@ -53,3 +53,23 @@ def test_every_experiment_has_a_configuration_of_its_own_method(tmp_path):
         if not experiment.corruption:
             config = tomllib.loads(experiments.configuration(experiment, tmp_path / experiment.name))
             assert config["model"]["method"] == experiment.method
+
+
+def test_the_shipped_checkpoint_is_compared_on_the_pairs_that_both_have():
+    def row(dice, seconds, folded):
+        return {"dice": dice, "asd": "1.0", "seconds": seconds, "folded": folded}
+
+    scores = {
+        ("shipped", "dense"): {("a", "b"): row("0.8", "6", "0"), ("b", "a"): row("0.9", "4", "2")},
+        ("greedy", "bspline"): {("a", "b"): row("0.7", "40", ""), ("c", "a"): row("0.1", "90", "")},
+    }
+    greedy, dense = table1_peers.table(scores).splitlines()[2:]
+    assert greedy == "| Greedy: deformable | 1 | 0.700 ± 0.000 | 1.00 ± 0.00 | +0.100 | 1 of 1 | - | 40.0 |"
+    assert dense == "| **ISTN, shipped: dense** | 2 | 0.850 ± 0.071 | 1.00 ± 0.00 |  |  | 1 | 5.0 |"
+
+
+def test_zeros_around_a_crop_leave_its_voxels_in_their_places():
+    grid = Grid.centered((3.0, -2.0, 5.0), (4, 5, 6), (1.0, 1.5, 2.0))
+    whole = methods.padded(Volume(np.ones(grid.shape), grid, "crop"), 2)
+    assert whole.array.shape == (10, 9, 8) and whole.array.sum() == 4 * 5 * 6 and whole.array[2, 2, 2] == 1
+    np.testing.assert_allclose(whole.grid.index_to_physical([2.0] * 3), grid.origin)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from ISTNRegistrationLib.core.checkpoint import Checkpoint, load_checkpoint
 from ISTNRegistrationLib.core.config import Channel
+from ISTNRegistrationLib.core.grid import Grid
 from ISTNRegistrationLib.core.initial import initial_matrix
 from ISTNRegistrationLib.core.istn import ISTN
 from ISTNRegistrationLib.core.placement import Placement, seen
@@ -25,12 +26,14 @@ from ISTNRegistrationLib.core.volume import Volume
 from ISTNRegistrationLib.core.warp import warp_volume
 from ISTNRegistrationLib.data.run import run
 
-from paper import peers, peers_deformable
+from paper import peers, peers_deformable, peers_torch
 from paper.datasets import Dataset, Pair, Warp, crop
 from paper.measuring import Method, Step, version, weights
 
 ANCHORS = {"brain": "center_of_mass", "hippocampus": "center", "synth2d": "center"}
 NETWORKS = ("stn-u", "stn-s", "istn-e", "istn-i")
+SHIPPED = ("brain", "hippocampus")  # data sets with a checkpoint of their name in the extension
+PAD_VOXELS = 10  # zeros around a hippocampus crop or the toy; hippocampus, develop-val, 6 pairs: see docs/table1.md
 CROP_MM = 70.0  # around the brain's center for ANTs' and Greedy's deformation: all structures, and a margin
 # Of the methods that refine on images: develop-val Dice 0.692 at 0.03, 0.715 at 0.3, 0.683 at 3; 150 iterations: 0.712
 IMAGE_BENDING_WEIGHT = 0.3
@@ -50,6 +53,9 @@ def columns(dataset: Dataset, runs: Path) -> list[Method]:
             best = functools.partial(best_case, checkpoint, BSPLINE)
             found.append(Method("soi", version(repr(checkpoint.config)), lambda p, f=best: _steps(*f(p), p)))
     settings = peers.settings(dataset.name)
+    if dataset.name in SHIPPED:
+        checkpoint = load_checkpoint(dataset.name)
+        found.append(Method("shipped", version(weights(checkpoint)), functools.partial(shipped_steps, checkpoint)))
     return [
         *found,
         *_tools(dataset),
@@ -138,6 +144,14 @@ def registered(checkpoint: Checkpoint, options: RegisterOptions, pair: Pair) -> 
     return outcome.result, time.perf_counter() - began
 
 
+def shipped_steps(checkpoint: Checkpoint, pair: Pair) -> Iterator[Step]:
+    """Each transform type as a user gets it, refined; CPU seconds, each from the start."""
+    for transform in ("affine", "bspline", "dense"):
+        began = time.process_time()
+        result = registered(checkpoint, RegisterOptions(transform=transform), pair)[0]
+        yield Step(transform, time.process_time() - began, warp_with(result.transform, pair), result.transform)
+
+
 def _one_pass_and_refined(checkpoint: Checkpoint, pair: Pair) -> Iterator[Step]:
     for mode, title in (("none", "one pass "), ("theta", "")):
         yield from _steps(*registered(checkpoint, dataclasses.replace(BSPLINE, refine=mode), pair), pair, title)
@@ -194,8 +208,11 @@ def _tools(dataset: Dataset) -> list[Method]:
         "ants": (peers_deformable.register_ants, peers_deformable.AntsSettings()),
         "greedy": (peers_deformable.register_greedy, peers_deformable.GreedySettings()),
     }
+    if dataset.name != "synth2d":  # these two know three dimensions only, or are made for them
+        tools["convexadam"] = (peers_torch.register_convexadam, peers_torch.ConvexAdamSettings())
+        tools["fireants"] = (peers_torch.register_fireants, peers_torch.FireAntsSettings())
     return [
-        Method(key, version(settings, CROP_MM), functools.partial(tool_steps, dataset, function, settings))
+        Method(key, version(settings, CROP_MM, PAD_VOXELS), functools.partial(tool_steps, dataset, function, settings))
         for key, (function, settings) in tools.items()
     ]
 
@@ -214,13 +231,21 @@ def tool_steps(dataset: Dataset, function, settings, pair: Pair, whole: bool = F
 
 
 def cropped(dataset: Dataset, volume: Volume) -> Volume:
-    """A brain's middle, on its own voxels; anything else as it is."""
+    """A brain's middle, on its own voxels; anything else with PAD_VOXELS more, else Greedy fails by its own edge."""
     if dataset.name != "brain":
-        return volume
+        return padded(volume, PAD_VOXELS)
     middle = volume.grid.physical_to_index(Prepared(volume).center_of_mass + [0.0, -10.0, -27.0])
     half = CROP_MM / np.asarray(volume.grid.spacing)
     low = np.clip(np.floor(middle - half), 0, None).astype(int)
     return crop(volume, low, np.minimum(np.ceil(middle + half) + 1, volume.grid.size).astype(int))
+
+
+def padded(volume: Volume, voxels: int) -> Volume:
+    """With zeros around it."""
+    matrix = volume.grid.matrix
+    matrix[:-1, -1] = volume.grid.index_to_physical(np.full(volume.grid.ndim, -float(voxels)))
+    grid = Grid.from_matrix([n + 2 * voxels for n in volume.grid.size], matrix)
+    return Volume(np.pad(volume.array, voxels), grid, volume.name)
 
 
 def _pasted(array: np.ndarray, image: Volume, pair: Pair) -> np.ndarray:
@@ -237,8 +262,8 @@ def _pasted(array: np.ndarray, image: Volume, pair: Pair) -> np.ndarray:
 def simpleitk_steps(settings: tuple, pair: Pair) -> Iterator[Step]:
     """Affine, then B-spline from there."""
     fixed, moving = pair
-    began = time.perf_counter()
+    began = time.process_time()
     affine = peers.register_affine(fixed.image, moving.image, fixed.mask, settings[0])
-    yield Step("affine", time.perf_counter() - began, warp_with(affine, pair), affine)
+    yield Step("affine", time.process_time() - began, warp_with(affine, pair), affine)
     bspline = peers.register_bspline(fixed.image, moving.image, fixed.mask, affine, settings[1])
-    yield Step("bspline", time.perf_counter() - began, warp_with(bspline, pair), bspline)
+    yield Step("bspline", time.process_time() - began, warp_with(bspline, pair), bspline)

@@ -19,7 +19,7 @@ from paths import ROOT
 # isort: split
 from ISTNRegistrationLib.core.checkpoint import load_checkpoint
 
-from paper import experiments, table1_text
+from paper import experiments, table1_peers, table1_text
 from paper.measuring import gains, markdown, read, spread
 
 COLUMNS = ("id", "stn-u", "stn-s", "istn-e", "istn-i", "soi", "simpleitk", "ants", "greedy")
@@ -235,6 +235,8 @@ def main() -> None:
                 whole_table(scores),
             ]
             parts += ["### Training", training_table(name, args.runs)]
+            if (table1_peers.OURS, "dense") in scores:
+                parts += [table1_text.SHIPPED, table1_peers.table(scores)]
     (ROOT / "docs" / "table1.md").write_text("\n\n".join([*parts, table1_text.TAIL]), encoding="utf-8")
     scores = load(ROOT / "docs" / "results_comparisons_pairs.csv")
     tables = {
