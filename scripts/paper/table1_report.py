@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import statistics
 import sys
 from collections import defaultdict
@@ -32,6 +33,7 @@ ROWS = {
     ("B-spline", "one pass"): ("one pass bspline",),
     ("B-spline", "refined"): ("bspline refined", "bspline"),
 }
+TRAINING = ROOT / "docs" / "results_training.csv"
 NETWORKS = ("stn-u", "stn-s", "istn-e", "istn-i")
 Scores = dict[tuple[str, str], dict[tuple[str, str], dict[str, str]]]  # (method, stage) to pair to row
 
@@ -137,24 +139,24 @@ def _mean(rows: dict) -> float:
     return statistics.mean(float(row["dice"]) for row in rows.values()) if rows else -1.0
 
 
-def training_table(name: str, runs: Path) -> str:
+def training_table(name: str) -> str:
     """Steps and time of each method's training."""
-    rows = []
-    for method in NETWORKS:
-        path = runs / f"{name}-{method}" / "best.h5"
-        if path.is_file():
-            card = load_checkpoint(path).card
-            rows.append([TITLES[method], str(card["training"]["steps"]), training_minutes(path.parent, card)])
-    return markdown(["method", "steps", "minutes, one core beside other jobs"], rows)
+    rows = {row["method"]: row for row in read(TRAINING) if row["data"] == name}
+    found = [[TITLES[m], rows[m]["steps"], f"{float(rows[m]['seconds']) / 60:.0f}"] for m in NETWORKS if m in rows]
+    return markdown(["method", "steps", "minutes, one core beside other jobs"], found)
 
 
-def training_minutes(folder: Path, card: dict) -> str:
-    """From the folder's seconds.csv, else from the card."""
-    path = folder / "seconds.csv"
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            return f"{int(next(csv.DictReader(file))['seconds']) / 60:.0f}"
-    return f"{card['seconds'] / 60:.0f}" if "seconds" in card else "-"
+def remember_training(runs: Path) -> None:
+    """Keep steps and seconds of the finished ``runs`` in a file that outlives them."""
+    rows = {(row["data"], row["method"]): row for row in read(TRAINING)}
+    for data, method in itertools.product(table1_text.DATASETS, NETWORKS):
+        for row in read(runs / f"{data}-{method}" / "seconds.csv"):
+            steps = load_checkpoint(runs / f"{data}-{method}" / "best.h5").card["training"]["steps"]
+            rows[data, method] = {"data": data, "method": method, "steps": steps, "seconds": row["seconds"]}
+    with TRAINING.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["data", "method", "steps", "seconds"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows.values())
 
 
 def efficiency_table(scores: Scores) -> str:
@@ -214,29 +216,26 @@ def corruption_losses(scores: Scores) -> str:
     )
 
 
+def section(name: str, scores: Scores) -> list[str]:
+    """The tables of a data set."""
+    titles = {"dice": "Dice", "asd": "True ASD"}
+    parts = [f"**{title}**\n\n{paper_table(scores, column)}" for column, title in titles.items()]
+    parts += ["### Do the paper's findings hold here?", findings(scores), "### Every number", whole_table(scores)]
+    if table1_peers.BEST in scores:
+        parts += [table1_text.SHIPPED, table1_peers.table(scores)]
+    return [*parts, "### Training", training_table(name)]
+
+
 def main() -> None:
     """Write the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=Path, default=ROOT / "work" / "runs")
     args = parser.parse_args()
+    remember_training(args.runs)
     parts = [table1_text.HEAD]
     for name, text in table1_text.DATASETS.items():
         scores = load(ROOT / "docs" / f"results_{name}_pairs.csv")
-        if scores:
-            parts += [
-                text,
-                "**Dice**\n\n" + paper_table(scores, "dice"),
-                "**True ASD**\n\n" + paper_table(scores, "asd"),
-            ]
-            parts += [
-                "### Do the paper's findings hold here?",
-                findings(scores),
-                "### Every number",
-                whole_table(scores),
-            ]
-            parts += ["### Training", training_table(name, args.runs)]
-            if (table1_peers.OURS, "dense") in scores:
-                parts += [table1_text.SHIPPED, table1_peers.table(scores)]
+        parts += [text, *section(name, scores)] if scores else []
     (ROOT / "docs" / "table1.md").write_text("\n\n".join([*parts, table1_text.TAIL]), encoding="utf-8")
     scores = load(ROOT / "docs" / "results_comparisons_pairs.csv")
     tables = {
