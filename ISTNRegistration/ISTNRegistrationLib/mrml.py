@@ -17,6 +17,7 @@ from pathlib import Path
 import slicer
 
 from .bridge.again import keepAsNode, registerAgain, showOutcome
+from .bridge.node_files import saveNode
 from .bridge.outputs import OutputOptions, RegistrationNodes, allOrNothing
 from .bridge.registration import SideNodes, register
 from .core.errors import InputError, RegistrationCancelled
@@ -65,19 +66,6 @@ def loadLabels(path):
 def loadPoints(path):
     """As ``loadVolume``, a point list node of Slicer's ``.mrk.json`` or ``.fcsv``: landmarks."""
     return _load("vtkMRMLMarkupsFiducialNode", path)
-
-
-def saveNode(node, path) -> None:
-    """Write a node (transform, volume, points, ...) in the format that the extension of ``path`` says.
-
-    Raises:
-        InputError: MRML cannot write it there.
-    """
-    storage = node.CreateDefaultStorageNode()
-    storage.SetFileName(str(Path(path).absolute()))
-    if not Path(path).parent.is_dir() or not storage.WriteData(node):
-        who, expected = f"Node '{node.GetName()}'", f"a file of {node.GetClassName()} in an existing folder"
-        raise InputError(who, "it cannot be written", expected, str(path), TODO)
 
 
 def _load(className: str, path):

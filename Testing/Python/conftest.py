@@ -1,6 +1,15 @@
-"""Fixtures of the Slicer-side tests. They import Slicer when they are used, so that other tests run without it."""
+"""Fixtures of several tests. They import Slicer when they are used, so that other tests run without it."""
 
 import pytest
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A folder on a disk of 3 MB; skipped where none can be mounted."""
+    from disks import small_disk
+
+    with small_disk(tmp_path / "disk") as folder:
+        yield folder
 
 
 @pytest.fixture

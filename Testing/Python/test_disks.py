@@ -1,7 +1,6 @@
 """Disks that are full or read-only, files in the place of folders, long names: one line, exit 2, nothing changed."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 from builders import make_grid
 from command import checkpoint_file, files_in, run, small_config, subject
+from disks import fill, read_only, state
 from ISTNRegistrationLib.core.errors import InputError
 from ISTNRegistrationLib.core.files import clear_leftovers, temporary_name, write_bytes, write_text
 from ISTNRegistrationLib.core.transform import SpatialTransform
@@ -22,29 +22,6 @@ from study import write_study
 
 MODULE = Path(__file__).resolve().parents[2] / "ISTNRegistration"
 COMMANDS = ["register", "register-all", "batch", "evaluate", "prepare", "train", "synthesize", "apply", "init"]
-
-
-def mounted(folder, options):
-    """A small disk of its own; the test is skipped where none can be had."""
-    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(words, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk cannot be mounted here")
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """A folder on a disk of 3 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted(folder, "size=3000k")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder, free):
-    """Leave ``free`` bytes."""
-    left = os.statvfs(folder)
-    (folder / "fill").write_bytes(bytes(max(left.f_bavail * left.f_bsize - free, 0)))
 
 
 @pytest.fixture(scope="module")
@@ -91,13 +68,6 @@ def words(command, given, out):
 
 def output(command, folder):
     return folder / {"register": "w.nii", "register-all": "w.nii", "evaluate": "results.csv"}.get(command, "out")
-
-
-def state(folder):
-    """Names and contents of all files but the filling."""
-    return {
-        name: (folder / name).read_bytes() for name in files_in(folder) if (folder / name).is_file() and name != "fill"
-    }
 
 
 def lines(text):
@@ -154,7 +124,7 @@ def test_training_on_on_a_full_disk_is_one_line_and_leaves_the_finished_run(free
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_read_only_disk_is_one_line(command, given, disk, capsys):
-    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    read_only(disk)
     assert run(*words(command, given, output(command, disk))) == 2
     assert len(lines(capsys.readouterr().err)) == 1 and not files_in(disk)
 

@@ -16,7 +16,7 @@ from ..bridge.saving import IMAGE_FORMATS, resultFolder, saveAll
 from ..bridge.scene import checkPresent
 from ..bridge.views import showVolumes, viewsOfPair
 from ..core.colors import FIXED_COLOR, MOVING_COLOR
-from ..core.files import write_text
+from ..core.files import is_file, is_folder, write_text
 from ..core.quality import HEADINGS, cells, structure_cells, table_csv
 from .adjust import Adjust
 from .comparison import Comparison
@@ -129,7 +129,7 @@ class JudgeTab:
         if not chosen:
             return
         path, question = resultFolder(chosen, self.pair), _("Replace the results in {path}?")
-        if path.exists() and not slicer.util.confirmOkCancelDisplay(question.format(path=path)):
+        if is_folder(path) and not slicer.util.confirmOkCancelDisplay(question.format(path=path)):
             return
         with slicer.util.tryWithErrorDisplay(_("The results could not be saved."), waitCursor=True):
             checkPresent(slicer.mrmlScene, self.nodes.all(), "after the registration", "Register again")
@@ -215,5 +215,5 @@ def _saveName(title: str, name: str, kind: str) -> str:
     if not path or Path(path).suffix:
         return path
     path += Path(name).suffix
-    replace = not Path(path).exists() or slicer.util.confirmOkCancelDisplay(_("Replace {path}?").format(path=path))
+    replace = not is_file(path) or slicer.util.confirmOkCancelDisplay(_("Replace {path}?").format(path=path))
     return path if replace else ""

@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 
 from ..core.card import read_card, shipped
 from ..core.errors import InputError
+from ..core.files import is_file
 from .card_text import cardText
 
 OWN_FILES = "ISTNRegistration/Checkpoints"
@@ -49,7 +50,7 @@ class ModelChooser:
     def select(self, checkpoint: str) -> None:
         """Show this one: a shipped name or a path."""
         box = self.ui.checkpointComboBox
-        if box.findData(checkpoint) < 0 and Path(checkpoint).is_file():
+        if box.findData(checkpoint) < 0 and is_file(checkpoint):
             self._listed(Path(checkpoint))
         box.currentIndex = box.findData(checkpoint)
         path = shipped().get(checkpoint, Path(checkpoint))
@@ -85,7 +86,7 @@ class ModelChooser:
 
     def _ownFiles(self) -> list[Path]:
         text = str(slicer.app.userSettings().value(OWN_FILES) or "")
-        return [Path(line) for line in text.splitlines() if Path(line).is_file()]
+        return [Path(line) for line in text.splitlines() if is_file(line)]
 
     def _onActivated(self, index: int) -> None:
         self._onChange(self.ui.checkpointComboBox.itemData(index))

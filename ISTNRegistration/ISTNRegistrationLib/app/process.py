@@ -12,6 +12,7 @@ from pathlib import Path
 import qt
 
 from ..core.errors import InputError
+from ..core.files import is_file
 
 START_MS, GRACE_MS = 10_000, 5_000
 LOG = "log.txt"
@@ -110,7 +111,7 @@ class TrainingProcess:
 
 def canResume(output: Path) -> bool:
     """Whether there is a run in this folder to go on with."""
-    return (output / "state.pt").is_file()
+    return is_file(output / "state.pt")
 
 
 def pythonProgram() -> str:
@@ -130,7 +131,7 @@ def _newLog(output: Path) -> Path:
 
 
 def _tail(path: Path) -> str:
-    if not path.is_file():
+    if not is_file(path):
         return ""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - TAIL_BYTES))

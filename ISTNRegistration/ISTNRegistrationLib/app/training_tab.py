@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from ..bridge.training import Study, TrainingChoice, exportScene, lookAt, readHistory, writeConfiguration
 from ..core.errors import InputError
+from ..core.files import is_file
 from .install import WHO, checkInstalled
 from .process import TrainingProcess, canResume
 from .training_plot import trainingPixmap
@@ -186,7 +187,7 @@ class TrainingTab:
         if process.stopped:
             text = _("Stopped: Go on continues from the last validation")
             text = text if canResume(process.output) else _("Stopped before the first validation: nothing was kept")
-        elif process.succeeded and best.is_file():
+        elif process.succeeded and is_file(best):
             text = _("Done: the checkpoint is in the list of the tab Register")
             self._onCheckpoint(best)
         elif process.worse:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .outputs import RegistrationNodes
 
 IMAGE_FORMATS = (".nii.gz", ".nrrd", ".mha")
+LONGEST_NAME = 100  # bytes of a node's name in a file's
 
 
 def saveAll(
@@ -43,8 +44,8 @@ def saveAll(
     """
     from ..data.outputs import all_or_nothing, make_folder
 
+    make_folder(Path(folder), "Folder of the results")
     folder = resultFolder(folder, pair)
-    make_folder(folder, "Folder of the results")
     with all_or_nothing() as temporary:
         written = []
         for name, write in _files(pair, nodes, imageFormat, harden).items():
@@ -55,12 +56,13 @@ def saveAll(
 
 def resultFolder(folder: str | Path, pair: Sequence) -> Path:
     """Where the results of a pair go."""
-    return Path(folder) / safeName(f"{pair[1].GetName()} to {pair[0].GetName()}")
+    return Path(folder) / " to ".join(safeName(node.GetName()) for node in reversed(pair))
 
 
 def safeName(text: str) -> str:
-    """A name for a file on any system."""
-    return re.sub(r"[^\w .+-]+", "_", text).strip(" .") or "result"
+    """A name for a file on any system, and short enough for two of them in one name."""
+    short = re.sub(r"[^\w .+-]+", "_", text).encode()[:LONGEST_NAME].decode(errors="ignore")
+    return short.strip(" .") or "result"
 
 
 def _files(pair, nodes, imageFormat: str, harden: bool) -> dict[str, Callable[[Path], None]]:

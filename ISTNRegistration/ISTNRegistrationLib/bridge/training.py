@@ -11,7 +11,7 @@ from pathlib import Path
 import slicer
 
 from ..core.errors import InputError
-from ..core.files import write_text
+from ..core.files import is_file, write_text
 from ..core.volume import Volume
 from .scene import nodesOfClass
 from .structures import labelsFromSegmentation
@@ -182,7 +182,7 @@ def parseChannels(text: str) -> list[tuple[str, list[int]]]:
 
 def readHistory(path: Path) -> dict[str, list[float]]:
     """Columns of a run's history.csv, one value per validation; empty while there is no file."""
-    if not path.is_file():
+    if not is_file(path):
         return {}
     curves: dict[str, list[float]] = {}
     with path.open(newline="", encoding="utf-8") as file:

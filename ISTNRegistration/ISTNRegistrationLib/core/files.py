@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -17,6 +18,7 @@ from .errors import InputError
 PREFIX = ".istn-"
 TEMPORARY = re.compile(r"(\.istn-[0-9a-f]{12}-)(\d+)((?:-\w+)*)(\..*)?$")  # stem, process, more, extension
 OLD_S = 3600.0
+FULL = 1 << 16  # bytes that are free: on less than that, a library's writer may well have failed for want of space
 
 
 def write_atomically(path, write: Callable[[str], None], who: str, check: Callable[[str], None] | None = None) -> None:
@@ -42,10 +44,24 @@ def write_atomically(path, write: Callable[[str], None], who: str, check: Callab
         temporary.replace(path)
     except (OSError, RuntimeError) as error:
         todo = "Check the folder, its permissions, the space on the disk and the file's extension"
-        raise InputError(who, "it cannot be written", "a file to write to", one_line(error), todo) from error
+        got = _why(error, path.parent)
+        raise InputError(who, "it cannot be written", "a file to write to", got, todo) from error
     finally:
         with suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
+
+
+def _why(error: Exception, folder: Path) -> str:
+    """What an error says; and what is wrong with the folder, where a library has only words of its own."""
+    text = one_line(error)
+    if getattr(error, "errno", None):
+        return text
+    with suppress(OSError):
+        if not os.access(folder, os.W_OK):
+            return f"{text}: the folder cannot be written to"
+        if shutil.disk_usage(folder).free < FULL:
+            return f"{text}: no space left on the disk"
+    return text
 
 
 def write_bytes(path, data: bytes, who: str) -> None:
@@ -97,7 +113,7 @@ def check_space(name: str, size: int) -> None:
     """Raise OSError where the disk has no room for ``size`` bytes, for writers that do not survive a full disk."""
     free = shutil.disk_usage(Path(name).parent).free
     if free < size:
-        raise OSError(f"no space left on the disk: {size} bytes are needed, {free} are free")
+        raise OSError(errno.ENOSPC, f"no space left on the disk: {size} bytes are needed, {free} are free")
 
 
 def is_file(path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..core.checkpoint import Checkpoint
 from ..core.errors import InputError
+from ..core.files import is_file
 from ..core.options import RegisterOptions
 from ..core.quality import StageQuality
 from .images import write_image
@@ -91,7 +92,7 @@ class Batch:
     """
 
     def __init__(self, pairs: Path, output: Path, options: BatchOptions) -> None:
-        if output.exists() and not output.is_dir():
+        if is_file(output):
             raise InputError("Output folder", "it is a file", "a folder", str(output), "Give the name of a folder")
         if pairs.resolve() == (output / TABLE).resolve():
             who, what = f"Pairs '{pairs.name}'", "the table of results would overwrite it"
@@ -152,7 +153,7 @@ class Batch:
         except InputError:  # a missing file: said when its turn comes
             identity = hashlib.sha256(f"{pair} {self._version}".encode()).hexdigest()[:16]
         old = done.get(identity, [{}])[0]
-        if old.get("state") == DONE and (self.output / old["folder"] / "transform.h5").is_file():
+        if old.get("state") == DONE and is_file(self.output / old["folder"] / "transform.h5"):
             return Row(**old)
         return Row(identity, pair.id or f"{pair.name}-{identity[:8]}", pair.fixed, pair.moving)
 

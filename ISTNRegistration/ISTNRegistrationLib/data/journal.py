@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..core.errors import InputError
-from ..core.files import write_atomically
+from ..core.files import is_file, write_atomically
 from .files import one_line, read_text
 from .lists import parse
 
@@ -65,7 +65,7 @@ class Journal:
 
     def read(self) -> dict[str, list[dict]]:
         """The complete entries of the file as it is, the last one where an id comes again; nothing is locked."""
-        if not self.path.exists():
+        if not is_file(self.path):
             return {}
         text = read_text(self.path, self._who, "a CSV")
         header, rows = parse(text[: text.rfind("\n") + 1], self._who)  # a last line without an end is half a row

@@ -110,13 +110,23 @@ def _read_file(path: Path, who: str) -> sitk.Transform:
     return read_itk(name, who)
 
 
-def check_finite(transform: sitk.Transform, who: str) -> None:
-    """Raise InputError for a transform with NaN or infinite numbers."""
+def numbers_of(transform: sitk.Transform) -> Iterator[np.ndarray]:
+    """All numbers of each part, in the order of :func:`leaves`; a field's are looked at where they lie.
+
+    A composite's own parameters are those of its last part only.
+    """
     for part in leaves(transform):
         if isinstance(part, sitk.DisplacementFieldTransform):
-            numbers = sitk.GetArrayViewFromImage(part.GetDisplacementField())
+            field = part.GetDisplacementField()
+            yield sitk.GetArrayViewFromImage(field)
         else:
-            numbers = np.array([*part.GetParameters(), *part.GetFixedParameters()])
+            yield np.asarray(part.GetParameters())
+        yield np.asarray(part.GetFixedParameters())
+
+
+def check_finite(transform: sitk.Transform, who: str) -> None:
+    """Raise InputError for a transform with NaN or infinite numbers."""
+    for numbers in numbers_of(transform):
         if not np.isfinite(numbers).all():
             got, todo = f"{np.count_nonzero(~np.isfinite(numbers))} that are not", "Make the transform again"
             raise InputError(who, "it has NaN or infinite values", "finite numbers", got, todo)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -88,18 +90,62 @@ def all_or_nothing() -> Iterator[Callable[[Path], Path]]:
         return temporaries[path]
 
     try:
-        yield temporary
-        for written in temporaries.values():
-            finish(written)
-        for path, written in temporaries.items():
-            written.replace(path)
+        with _told_by_own_names(temporaries):
+            yield temporary
+            for written in temporaries.values():
+                finish(written)
+            _take_names(temporaries)
         made.clear()
-    except OSError as error:
-        got = f"{', '.join(map(str, temporaries)) or 'the output'} ({one_line(error)})"
-        todo = "Check the folder, its permissions and the space on the disk"
-        raise InputError("Output", "it cannot be written", "a place to write to", got, todo) from error
     finally:
         _take_away(temporaries.values(), made)
+
+
+@contextmanager
+def _told_by_own_names(temporaries: dict[Path, Path]) -> Iterator[None]:
+    """Errors name each file, and not its temporary names; all of them are InputErrors."""
+
+    def told(text: str) -> str:
+        for path, written in temporaries.items():
+            for name in (written, temporary_name(written)):
+                text = text.replace(str(name), str(path))
+        return text
+
+    try:
+        yield
+    except InputError as error:
+        error.args = (told(str(error)),)
+        raise
+    except OSError as error:
+        got, todo = told(one_line(error)), "Check the folder, its permissions and the disk's space"
+        raise InputError("Output", "it cannot be written", "a place to write to", got, todo) from error
+
+
+def _take_names(temporaries: dict[Path, Path]) -> None:
+    """Give all files their names; if one cannot have it, those that had their names before get them back."""
+    older: dict[Path, Path] = {}
+    done: list[Path] = []
+    try:
+        for path, written in temporaries.items():
+            if os.path.lexists(path):
+                older[path] = temporary_name(written)
+                _keep(path, older[path])
+        for path, written in temporaries.items():
+            written.replace(path)
+            done.append(path)
+    except OSError:
+        for path in done:
+            older[path].replace(path) if path in older else path.unlink()
+        raise
+    finally:
+        _take_away(older.values(), ())
+
+
+def _keep(path: Path, aside: Path) -> None:
+    """The same file under a second name; a copy where the disk has no links. A folder raises OSError."""
+    try:
+        os.link(path, aside, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        shutil.copy2(path, aside)
 
 
 def _take_away(files, folders) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..core.files import check_space, write_atomically
 from ..core.transform import BSplineField, DenseField, SpatialTransform
 from .files import existing_file, quiet_libraries
 from .images import grid_of
-from .mapping import check_finite, field_image, leaves, matrix_transform, read_itk
+from .mapping import check_finite, field_image, leaves, matrix_transform, numbers_of, read_itk
 
 EXTENSIONS = (".h5", ".tfm", ".txt")
 CUBIC = 3
@@ -42,17 +43,16 @@ def write_itk(path, transform: sitk.Transform, who: str) -> None:
     """
     check_finite(transform, who)
 
-    numbers = transform.GetNumberOfFixedParameters() + transform.GetNumberOfParameters()
-
     def write(name: str) -> None:
-        check_space(name, BYTES_AROUND + 8 * numbers)
+        check_space(name, BYTES_AROUND + 8 * sum(numbers.size for numbers in numbers_of(transform)))
         with quiet_libraries():
             sitk.WriteTransform(transform, name)
 
     def check(name: str) -> None:
         with quiet_libraries():
             back = sitk.ReadTransform(name)
-        if not np.array_equal(back.GetParameters(), transform.GetParameters()):
+        both = zip_longest(numbers_of(back), numbers_of(transform))
+        if not all(np.array_equal(*numbers) for numbers in both):
             raise OSError("the file is not whole, is the disk full?")
 
     write_atomically(path, write, who, check)

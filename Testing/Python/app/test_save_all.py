@@ -7,6 +7,7 @@ pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in pla
 import SimpleITK as sitk  # noqa: E402
 import slicer  # noqa: E402
 from command import files_in  # noqa: E402
+from disks import fill, read_only, state  # noqa: E402
 from harness import panel  # noqa: E402, F401  makes qt
 from ISTNRegistrationLib.bridge import saving  # noqa: E402
 from ISTNRegistrationLib.bridge.saving import safeName  # noqa: E402
@@ -96,6 +97,72 @@ def test_after_a_failure_the_old_files_are_there_and_nothing_new(judged, chosen,
     with pytest.raises(InputError):
         saving.saveAll(chosen, pair, nodes)
     assert before == {path: path.stat().st_mtime_ns for path in (chosen / FOLDER).iterdir()}
+
+
+@pytest.fixture
+def crowded(judged, disk, monkeypatch):
+    """The user chooses a small disk on which older results lie, and agrees to replace them."""
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *args: str(disk))
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *args: True)
+    monkeypatch.setattr(slicer.util, "showStatusMessage", lambda *args: None)
+    (disk / FOLDER).mkdir()
+    for name in ("transform.h5", "moving on fixed.nii.gz", "table.csv"):
+        (disk / FOLDER / name).write_bytes(b"older")
+    judged.ui.hardenCheckBox.checked = True
+    return disk
+
+
+def refused(judged, folder):
+    """Save all fails, changes neither files nor scene, and says why in one line with the users' names of files."""
+    files, nodes = state(folder), slicer.mrmlScene.GetNumberOfNodes()
+    with pytest.raises(InputError) as caught:
+        judged.judgeTab.onSaveAll()
+    assert state(folder) == files and slicer.mrmlScene.GetNumberOfNodes() == nodes
+    said = str(caught.value)
+    assert "\n" not in said and ".istn-" not in said and len(said) < 600
+    return said
+
+
+@pytest.mark.parametrize("free", [0, 100_000, 2_480_000])
+def test_a_full_disk_keeps_the_older_results_and_with_room_they_are_replaced(judged, crowded, free):
+    fill(crowded, free)
+    assert "space left" in refused(judged, crowded)
+    (crowded / "fill").unlink()
+    judged.ui.saveAllButton.click()
+    assert len(state(crowded)) == 12 and b"older" not in state(crowded).values()
+
+
+def test_a_full_disk_without_older_results_stays_as_it_was(judged, disk):
+    fill(disk, 100_000)
+    with pytest.raises(InputError, match="space left"):
+        saving.saveAll(disk, judged.judgeTab.pair, judged.judgeTab.nodes)
+    assert files_in(disk) == {"fill"}
+
+
+def test_on_a_read_only_disk_the_reason_is_said(judged, crowded):
+    read_only(crowded)
+    assert "the folder cannot be written to" in refused(judged, crowded)
+
+
+def test_a_folder_in_the_place_of_a_file_and_a_file_in_that_of_the_folder(judged, chosen, monkeypatch):
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda *args: True)
+    judged.ui.saveAllButton.click()
+    (chosen / FOLDER / "table.csv").unlink()
+    (chosen / FOLDER / "table.csv").mkdir()
+    assert "table.csv" in refused(judged, chosen)
+    (chosen / FOLDER).rename(chosen / "other")
+    (chosen / FOLDER).write_bytes(b"mine")
+    assert f"/{FOLDER}" in refused(judged, chosen)
+
+
+def test_nodes_with_long_names_are_saved_under_shorter_ones_and_a_long_folder_is_refused(judged, chosen, monkeypatch):
+    for node, letter in zip(judged.judgeTab.pair, "fü", strict=True):
+        node.SetName(letter * 300)
+    judged.ui.saveAllButton.click()
+    moving, fixed = "ü" * 50, "f" * 100
+    assert f"{moving} to {fixed}/{moving} on {fixed}.nii.gz" in files_in(chosen)
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *args: str(chosen / ("x" * 300)))
+    refused(judged, chosen)
 
 
 @pytest.mark.parametrize(

@@ -154,3 +154,19 @@ def test_an_output_that_cannot_be_written_leaves_nothing(tmp_path, name):
     with pytest.raises(InputError, match="Output transform"):
         write_transform(tmp_path / name, SpatialTransform(np.eye(4)))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_file_that_holds_another_number_in_any_part_is_not_kept(part, tmp_path, monkeypatch):
+    """A composite's own parameters are those of one part only: all of them are compared."""
+    grid = builders.make_grid()
+    plain, written = sitk.WriteTransform, builders.random_transform(grid, 3)
+    parts = [to_sitk_transform(written).GetNthTransform(number) for number in range(2)]
+    values = list(parts[part].GetParameters())
+    values[len(values) // 2] += 1e-3
+    parts[part].SetParameters(values)
+    wrong = sitk.CompositeTransform(parts)
+    monkeypatch.setattr(sitk, "WriteTransform", lambda transform, name: plain(wrong, name))
+    with pytest.raises(InputError, match="the file is not whole"):
+        write_transform(tmp_path / "t.h5", written)
+    assert not list(tmp_path.iterdir())
