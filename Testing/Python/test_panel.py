@@ -230,7 +230,7 @@ def test_the_panel_fits_380_pixels_and_so_does_what_its_tables_show(ready, scene
     assert panel.minimumSizeHint().width() <= 380
     table = ready.batchTab.table
     table.fill(["sub-01 to sub-02", "sub-01 to sub-03"])
-    table.show(0, Line("done", "green", 0.512, 0.834, 0.791, 12, 23.4))
+    table.show(0, Line("done", "green", 0.512, 0.834, 0.62, 0.791, 12, 23.4))
     table.show(1, Line("failed", message="Image 'sub-03/T1w.nii.gz': it cannot be read. Expected an image; got text."))
     panel.resize(380, 900)
     panel.show()

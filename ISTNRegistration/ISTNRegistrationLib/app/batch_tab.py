@@ -169,10 +169,8 @@ class BatchTab:
             self._run = None
 
     def _showRow(self, index: int, row) -> None:
-        before, after = row.agreement_before, row.agreement
-        self.table.show(
-            index, Line(row.state, row.light, before, after, row.dice, row.folded, row.seconds, row.message)
-        )
+        numbers = (row.agreement_before, row.agreement, row.uncertainty_mm, row.dice, row.folded, row.seconds)
+        self.table.show(index, Line(row.state, row.light, *numbers, row.message))
 
 
 def _withoutLandmarks(options: dict) -> dict:
@@ -184,8 +182,8 @@ def _line(outcome) -> Line:
     """Light, numbers of the kept stage and what the run says about itself."""
     kept, before = outcome.kept, outcome.result.stages[0].agreement
     said = " ".join((*outcome.warnings, *outcome.notes))
-    light, seconds = outcome.verdict.light, outcome.seconds
-    return Line("done", light, before, kept.agreement, kept.dice, kept.folded, seconds, said)
+    numbers = (before, kept.agreement, kept.uncertainty_mm, kept.dice, kept.folded, outcome.seconds)
+    return Line("done", outcome.verdict.light, *numbers, said)
 
 
 def _allow(button, free: bool, missing: str, help: str) -> None:

@@ -20,6 +20,7 @@ class Line:
     light: str = ""
     agreementBefore: float | str = ""
     agreement: float | str = ""
+    mm: float | str = ""
     dice: float | str = ""
     folded: int | str = ""
     seconds: float | str = ""
@@ -55,6 +56,7 @@ class BatchTable:
             (_("Pair"), _("What is registered"), ""),
             (_("State"), _("Where it stands, and the light"), "MM" + stateName("waiting")),
             (_("Agreement"), agreement, "0.00 → 0.00"),
+            (_("± mm"), _("How far the structures' surfaces are expected to lie apart. 0 is best"), "00.0"),
             (_("Dice"), _("Overlap of the reference structures. 1 is best"), "0.00"),
             (_("s"), _("Computing time in seconds"), "0000"),
         ]
@@ -76,7 +78,8 @@ class BatchTable:
         if line.light:
             state.setIcon(qt.QIcon(lamp(line.light)))
         agreement = [_number(value) for value in (line.agreementBefore, line.agreement)]
-        numbers = [" → ".join(n for n in agreement if n), _number(line.dice), _number(line.seconds, 0)]
+        others = [_number(line.mm, 1), _number(line.dice), _number(line.seconds, 0)]
+        numbers = [" → ".join(n for n in agreement if n), *others]
         hasNumbers = any(numbers)
         span = 1 if hasNumbers else len(numbers)
         if span != self._table.columnSpan(row, NUMBERS):

@@ -1,12 +1,16 @@
 """The tab Batch: files, volumes of the scene and sequences, with real registrations."""
 
+from types import SimpleNamespace
+
 import pytest
 
 pytest.importorskip("PySide6", reason="the panel needs PySide6-Essentials in place of Slicer's Qt")
 import slicer  # noqa: E402
 from command import subject  # noqa: E402
 from harness import panel as harness  # noqa: E402
+from ISTNRegistrationLib.app.batch_tab import _line  # noqa: E402
 from ISTNRegistrationLib.bridge.volumes import nodeFromVolume, volumeFromNode  # noqa: E402
+from ISTNRegistrationLib.data.batch import Row  # noqa: E402
 
 import qt  # noqa: E402  isort: skip
 
@@ -19,7 +23,7 @@ def column(panel, number):
 def said(panel, row):
     """What a row that has no numbers says in their place, and the label below when it is chosen."""
     ui = panel.batchTab.ui
-    assert ui.batchTable.columnSpan(row, 2) == 3
+    assert ui.batchTable.columnSpan(row, 2) == 4
     ui.batchTable.selectRow(row)
     assert ui.batchMessageLabel.text == ui.batchTable.item(row, 2).text() == ui.batchTable.item(row, 1).toolTip()
     return ui.batchMessageLabel.text
@@ -46,11 +50,35 @@ def test_files_are_registered_row_by_row_and_failures_skipped(files, tmp_path):
     assert "none.nii.gz" in said(files, 1) and files.batchTab.ui.batchStatusLabel.text == "Done"
     table = files.batchTab.ui.batchTable
     before, after = table.item(0, 2).text().split(" → ")
-    assert 0 < float(before) <= 1 and 0 < float(after) <= 1 and float(table.item(0, 4).text()) >= 0
+    assert 0 < float(before) <= 1 and 0 < float(after) <= 1 and float(table.item(0, 5).text()) >= 0
     made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/transform.h5")}
     assert len(made) == 2
     files.batchTab.ui.runFilesButton.click()
     assert {path: path.stat().st_mtime_ns for path in made} == made
+
+
+def test_each_number_stands_below_its_heading(ready):
+    """The mm of files (rows of batch.csv) and of volumes (outcomes); nothing where the checkpoint cannot tell."""
+    tab = ready.batchTab
+    tab.table.fill(["files", "volumes", "untold"])
+    row = Row("i", "f", "a", "b", "done", "green", 0.11, 0.22, uncertainty_mm="3.34", dice=0.55, folded=6, seconds=77)
+    tab._showRow(0, row)
+    kept = SimpleNamespace(agreement=0.22, uncertainty_mm=4.44, dice=float("nan"), folded=0)
+    first, verdict = SimpleNamespace(agreement=0.11), SimpleNamespace(light="red")
+    outcome = {"kept": kept, "verdict": verdict, "seconds": 8.0, "warnings": (), "notes": ("said",)}
+    tab.table.show(1, _line(SimpleNamespace(**outcome, result=SimpleNamespace(stages=[first]))))
+    kept.uncertainty_mm = float("nan")
+    tab.table.show(2, _line(SimpleNamespace(**outcome, result=SimpleNamespace(stages=[first]))))
+    table = tab.ui.batchTable
+    headings = [table.horizontalHeaderItem(number).text() for number in range(2, table.columnCount)]
+    assert headings == ["Agreement", "± mm", "Dice", "s"]
+    shown = [[table.item(number, k).text() for k in range(2, table.columnCount)] for number in range(3)]
+    assert shown == [
+        ["0.11 → 0.22", "3.3", "0.55", "77"],
+        ["0.11 → 0.22", "4.4", "", "8"],
+        ["0.11 → 0.22", "", "", "8"],
+    ]
+    assert table.item(0, 1).toolTip() == "Good. Folded voxels: 6." and "said" in table.item(1, 1).toolTip()
 
 
 def test_stop_ends_the_batch_and_a_second_run_goes_on(files, monkeypatch):
