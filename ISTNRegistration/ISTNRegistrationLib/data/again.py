@@ -6,8 +6,9 @@ import dataclasses
 import time
 from typing import Any
 
-from ..core.again import again
+from ..core.again import ITERATIONS, again
 from ..core.errors import InputError
+from ..core.options import RegisterOptions
 from ..core.request import Request
 from ..core.stages import OnProgress
 from .run import Outcome, notes_of
@@ -39,13 +40,20 @@ def register_again(
     """
     began = time.perf_counter()
     request = _changed(outcome, landmarks, changes)
-    options = dataclasses.replace(outcome.result.options, **changes)
+    options = _refining(outcome.result.options, changes)
     result = again(outcome.result, options, request.landmarks, iterations, on_progress)
     said = changes if iterations is None else {**changes, "iterations": iterations}
     notes = tuple(note for note in outcome.notes if note not in notes_of(outcome.result))
     steps = {"origin": outcome.origin or outcome, "changes": (*outcome.changes, said)}
     steps["seconds"] = time.perf_counter() - began
     return dataclasses.replace(outcome, request=request, result=result, notes=notes, **steps)
+
+
+def _refining(options: RegisterOptions, changes: dict) -> RegisterOptions:
+    """Changed options; those of one pass get iterations, for a variant is refined whatever its first answer was."""
+    if not options.refines:
+        changes = {**changes, "refine": "theta", "iterations": ITERATIONS}
+    return dataclasses.replace(options, **changes)
 
 
 def _changed(outcome: Outcome, landmarks, changes: dict) -> Request:
@@ -58,7 +66,7 @@ def _changed(outcome: Outcome, landmarks, changes: dict) -> Request:
     sides = (request.fixed, request.moving)
     if landmarks is not None:
         sides = [dataclasses.replace(side, landmarks=points) for side, points in zip(sides, landmarks, strict=True)]
-    options = dataclasses.replace(request.options, **changes)
+    options = _refining(request.options, changes)
     changed = dataclasses.replace(request, fixed=sides[0], moving=sides[1], options=options)
     changed.check()
     outcome.checkpoint.check_options(options)

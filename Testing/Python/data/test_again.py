@@ -83,6 +83,18 @@ def test_what_cannot_be_changed_is_said(first, change, words):
         register_again(first, **change)
 
 
+@pytest.mark.parametrize("once", [{"refine": "none"}, {"iterations": 0}])
+def test_an_answer_of_one_pass_is_refined_and_pulled_too(first, once):
+    options = dataclasses.replace(first.request.options, **once)
+    answer = run(dataclasses.replace(first.request, options=options))
+    moved = POINT + [[4.0, 3.0, 0.0]]
+    pulled = register_again(answer, landmarks=(POINT, moved), landmark_weight=50.0)
+    assert pulled.request.options.refines and len(pulled.result.stages[-1].losses) > 5
+    (there,) = pulled.result.transform.map_points(POINT)
+    (before,) = answer.result.transform.map_points(POINT)
+    assert np.linalg.norm(there - moved) < 0.8 * np.linalg.norm(before - moved)
+
+
 def test_weights_of_a_checkpoint_without_maps_are_refused_before_any_work(first, tmp_path):
     config = small_config(3, method="stn-u")
     path = checkpoint_file(tmp_path / "plain.h5", config)
