@@ -164,18 +164,21 @@ class Adjust(VTKObservationMixin):
             save(self.parameters, self._weighting())
 
     def _tell(self) -> None:
-        """Show the variants, and what counts in the one that is shown."""
-        variants = self.variants
-        options = variants.shown.outcome.request.options
+        """Show the variants and, unless the user has changed it meanwhile, what counts in the one that is shown."""
+        self.table.fill(self.variants.all, self.variants.shown)
+        if not self._timer.isActive():
+            self._showWeighting(self.variants.shown.outcome.request.options)
+        self.update()
+
+    def _showWeighting(self, options) -> None:
+        """What counts in a registration with these RegisterOptions."""
         weighting = weightingOf(options)
-        self.table.fill(variants.all, variants.shown)
-        self.structures.fill(variants.nodes.structures, weighting.weights)
+        self.structures.fill(self.variants.nodes.structures, weighting.weights)
         self._share = weighting.share
         self._fill(self.ui.imageShareSlider, ownShare(options.transform) if self._share is None else self._share)
         if self.parameters is not None:
             self.parameters.landmarkWeight = weighting.landmarks
         self._save()
-        self.update()
 
     def _fill(self, widget, value: float) -> None:
         """Show a value that the user has not just chosen."""

@@ -146,6 +146,29 @@ def test_a_newer_change_takes_the_place_of_a_running_one(judged, adjust, monkeyp
     assert [change["structure_weights"] for change in judged.judgeTab.nodes.outcome.changes] == [{"caudate": 0.0}]
 
 
+def test_what_is_changed_just_before_an_answer_comes_is_not_lost(judged, adjust, monkeypatch):
+    from ISTNRegistrationLib.app import adjust as module
+
+    plain = module.registerAgain
+
+    def moved(nodes, **options):
+        made = plain(nodes, **options)
+        if len(adjust.variants.all) == 1:
+            adjust.ui.imageShareSlider.value = 0.6
+            tick(adjust, 1, False)
+            adjust.ui.pullSpinBox.value = 3.0
+        return made
+
+    monkeypatch.setattr(module, "registerAgain", moved)
+    adjust.ui.imageShareSlider.value = 0.4
+    wait(adjust)
+    assert names(adjust) == ["First answer", "*images 40 %"]
+    assert adjust.ui.imageShareSlider.value == 0.6 and adjust.structures.weights() == {"caudate": 0.0}
+    assert adjust.ui.pullSpinBox.value == 3.0
+    wait(adjust)
+    assert names(adjust)[-1] == "*images 60 %, caudate off"
+
+
 def test_apply_waits_meanwhile_and_can_be_pressed_again_afterwards(judged, adjust):
     seen = []
     judged.judgeTab.adjust._turn.onChange = lambda: (judged.link.update(), seen.append(judged.ui.applyButton.text))
