@@ -57,6 +57,12 @@ def in_repository(url: str, cmake: dict[str, str]) -> Path:
     return ROOT / url.removeprefix(raw)
 
 
+def test_what_is_called_a_selector_chooses_nodes():
+    for path in (MODULE / "Resources" / "UI").glob("*.ui"):
+        widgets = re.findall(r'<widget class="(\w+)" name="(\w+Selector)">', read(path))
+        assert all(re.fullmatch("qMRML(Checkable)?NodeComboBox", kind) for kind, _ in widgets), widgets
+
+
 def test_cmake_lists_every_script_and_resource_of_the_module():
     command = [sys.executable, str(ROOT / "scripts" / "release" / "update_cmake_lists.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

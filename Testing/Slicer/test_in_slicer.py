@@ -16,93 +16,16 @@ import time
 import traceback
 from pathlib import Path
 
+import judge_steps
 import qt
 import slicer
+from hands import check, choose, chosen, click, cockpitIsShown, settle, show, ui, views, whileRunning
 
-LIMIT, CLOSING_LIMIT, GONE = 900, 2, 30  # s: for everything; for a run to end when Slicer closes; for Slicer to go
-SHOWN = ("BackgroundVolumeID", "ForegroundVolumeID", "LabelVolumeID", "ForegroundOpacity", "LabelOpacity",
-         "LinkedControl")  # fmt: skip
-USUAL_VIEWS, COCKPIT_VIEW = ("Red", "Green", "Yellow"), "ISTNAfter"
-
-
-# -- a user's hands and eyes
-
-def ui():
-    """The panel's widgets by name; those of the tabs Batch and Train are below ``batchTab`` and ``trainingTab``."""
-    return slicer.modules.ISTNRegistrationWidget.ui
-
-
-def check(holds, message) -> None:
-    """Fail with a sentence that says what is wrong."""
-    if not holds:
-        raise AssertionError(message)
-
-
-def settle(seconds: float = 0.2) -> None:
-    """Let Slicer draw and answer."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        slicer.app.processEvents()
-        time.sleep(0.01)
-
-
-def click(button) -> None:
-    """A left click in the middle of a button that can be seen and pressed."""
-    check(button.visible, f"the button '{button.text}' cannot be seen")
-    check(button.enabled, f"the button '{button.text}' cannot be pressed")
-    middle = qt.QPointF(button.width / 2, button.height / 2)
-    for kind, held in ((qt.QEvent.MouseButtonPress, qt.Qt.LeftButton), (qt.QEvent.MouseButtonRelease, qt.Qt.NoButton)):
-        slicer.app.sendEvent(button, qt.QMouseEvent(kind, middle, qt.Qt.LeftButton, held, qt.Qt.NoModifier))
-    settle()
-
-
-def choose(comboBox, data) -> None:
-    """Go through a combo box with the arrow keys until it shows the entry with this data, or of this number."""
-    for key in (qt.Qt.Key_Home, *[qt.Qt.Key_Down] * comboBox.count):
-        press = qt.QKeyEvent(qt.QEvent.KeyPress, key, qt.Qt.NoModifier)
-        slicer.app.sendEvent(comboBox, press)
-        if data in (comboBox.itemData(comboBox.currentIndex), comboBox.currentIndex):
-            return settle()
-    raise AssertionError(f"'{data}' cannot be chosen in {comboBox.objectName}")
-
-
-def show(tab) -> None:
-    """Turn to a tab of the panel."""
-    ui().tabs.setCurrentWidget(tab)
-    settle()
-
-
-def whileRunning(action) -> None:
-    """Do something as soon as the next run has begun."""
-    if ui().cancelButton.visible:
-        action()
-    else:
-        qt.QTimer.singleShot(100, lambda: whileRunning(action))
-
-
-def views() -> dict:
-    """What each of the user's own slice views shows, and the layout."""
-    layout = slicer.app.layoutManager()
-    shown = {"layout": layout.layout}
-    for name in USUAL_VIEWS:
-        composite = layout.sliceWidget(name).mrmlSliceCompositeNode()
-        shown[name] = [getattr(composite, f"Get{what}")() for what in SHOWN]
-    return shown
-
-
-def cockpitIsShown() -> bool:
-    """Whether the cockpit's views can be seen; it borrows the number of the user's layout."""
-    view = slicer.app.layoutManager().sliceWidget(COCKPIT_VIEW)
-    return view is not None and view.visible
-
-
-def chosen() -> list:
-    """Names of the selected nodes."""
-    nodes = [ui().fixedSelector.currentNode(), ui().movingSelector.currentNode()]
-    return [node.GetName() if node else None for node in nodes]
+LIMIT, CLOSING_LIMIT, GONE = 900, 3, 30  # s: for everything; for a run to end when Slicer closes; for Slicer to go
 
 
 # -- the steps
+
 
 def theModuleOpens() -> None:
     """The module opens: its panel is shown, its selectors have the scene, and Apply says what is missing."""
@@ -217,10 +140,12 @@ def slicerCloses() -> None:
 
 
 STEPS = (theModuleOpens, theSamplePairIsShown, theTransformIsChosen, applyRegisters, compareGivesTheViewsBack,
-         theBatchSeesTheScene, theSceneKeepsTheChoices, aClosedSceneEndsTheRun, slicerCloses)  # fmt: skip
+         *judge_steps.STEPS, theBatchSeesTheScene, theSceneKeepsTheChoices, aClosedSceneEndsTheRun,
+         slicerCloses)  # fmt: skip
 
 
 # -- the test
+
 
 def say(text: str) -> None:
     """A line that is read by people and by CTest, past Slicer's own console."""

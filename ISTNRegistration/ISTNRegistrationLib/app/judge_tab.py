@@ -43,7 +43,7 @@ class JudgeTab:
         ui.exportCsvButton.connect("clicked(bool)", self.onExportCsv)
         ui.exportHtmlButton.connect("clicked(bool)", self.onExportHtml)
         ui.saveAllButton.connect("clicked(bool)", self.onSaveAll)
-        ui.imageFormatSelector.addItems(list(IMAGE_FORMATS))
+        ui.imageFormatComboBox.addItems(list(IMAGE_FORMATS))
         ui.copyPythonButton.connect("clicked(bool)", self.onCopyPython)
         ui.carryButton.connect("clicked(bool)", self.onCarry)
         ui.qualityTable.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -133,7 +133,7 @@ class JudgeTab:
             return
         with slicer.util.tryWithErrorDisplay(_("The results could not be saved."), waitCursor=True):
             checkPresent(slicer.mrmlScene, self.nodes.all(), "after the registration", "Register again")
-            kind, harden = self.ui.imageFormatSelector.currentText, self.ui.hardenCheckBox.checked
+            kind, harden = self.ui.imageFormatComboBox.currentText, self.ui.hardenCheckBox.checked
             files = saveAll(chosen, self.pair, self.nodes, kind, harden)
             slicer.util.showStatusMessage(_("{count} files are in {path}").format(count=len(files), path=path), 5000)
 

@@ -33,7 +33,7 @@ def chosen(judged, tmp_path, monkeypatch):
 
 
 def test_one_click_saves_everything_named_by_what_it_is(judged, chosen):
-    judged.ui.imageFormatSelector.setCurrentText(".nrrd")
+    judged.ui.imageFormatComboBox.setCurrentText(".nrrd")
     judged.ui.saveAllButton.click()
     images = [
         "displacement field",
