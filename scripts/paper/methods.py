@@ -154,7 +154,8 @@ def shipped_steps(checkpoint: Checkpoint, pair: Pair) -> Iterator[Step]:
 
 def _one_pass_and_refined(checkpoint: Checkpoint, pair: Pair) -> Iterator[Step]:
     for mode, title in (("none", "one pass "), ("theta", "")):
-        yield from _steps(*registered(checkpoint, dataclasses.replace(BSPLINE, refine=mode), pair), pair, title)
+        options = RegisterOptions(transform=checkpoint.config.transforms[-1], refine=mode)
+        yield from _steps(*registered(checkpoint, options, pair), pair, title)
 
 
 def _steps(result: RegistrationResult, seconds: float, pair: Pair, title: str = "") -> Iterator[Step]:

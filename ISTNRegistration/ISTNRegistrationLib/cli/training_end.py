@@ -45,9 +45,10 @@ def extend(trainer: Trainer, steps: int) -> None:
         raise InputError("--steps", "the run is not finished", expected, got, todo)
     trainer.go_on(steps)
     config = trainer.config
+    then = {"cosine": "falls along half a cosine to 0", "constant": "stays there"}[config.schedule]
     print(
         f"steps {trainer.step} to {trainer.last_step}: the learning rate rises in {config.warmup_steps} steps to "
-        f"{GOES_ON_AT * config.learning_rate:g} and falls along half a cosine to 0; the optimizer goes on as it was"
+        f"{GOES_ON_AT * config.learning_rate:g} and {then}; the optimizer goes on as it was"
     )
 
 

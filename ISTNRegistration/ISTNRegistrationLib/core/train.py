@@ -21,7 +21,7 @@ from .istn import ISTN
 from .itn import UNet
 from .losses import ITN_LOSSES, TrainingLosses
 from .metrics import finite_mean
-from .schedule import learning_rate
+from .schedule import SCHEDULES, learning_rate
 from .validation import Distance, validation_scores
 
 
@@ -36,12 +36,14 @@ class TrainConfig:
     ``itn_loss``: of ISTN-e's own terms, mse (the paper) or cross_entropy, which learns small structures sooner.
     ``average``: the weights that are validated and kept are a moving average, each step counting 1 - ``average``
     (less in the beginning; Polyak and Juditsky 1992); 0 keeps those of the last step.
+    ``schedule``: of the learning rate after its warm-up, half a cosine to zero or constant (the published code).
     """
 
     steps: int = 2000
     batch_size: int = 1
     learning_rate: float = 1e-3
     warmup_steps: int = 50
+    schedule: str = "cosine"
     itn_first_steps: int = 200
     balance_channels: bool = True
     pyramid: tuple[int, ...] = (4, 8)
@@ -62,7 +64,8 @@ class TrainConfig:
         if not 0 <= self.average < 1:
             who = "Configuration key 'training.average'"
             raise InputError(who, "it cannot be used", "0 to less than 1", str(self.average))
-        for key, allowed in (("precision", PRECISIONS), ("itn_loss", tuple(ITN_LOSSES))):
+        choices = {"precision": PRECISIONS, "itn_loss": tuple(ITN_LOSSES), "schedule": SCHEDULES}
+        for key, allowed in choices.items():
             if getattr(self, key) not in allowed:
                 who = f"Configuration key 'training.{key}'"
                 raise InputError(who, "unknown value", ", ".join(allowed), getattr(self, key))
@@ -202,7 +205,8 @@ class Trainer:
         self.phases = [*self.phases, [self.last_step, steps]]
 
     def _set_learning_rate(self) -> None:
-        rate = learning_rate(self.step, self.phases, self.config.learning_rate, self.config.warmup_steps)
+        config = self.config
+        rate = learning_rate(self.step, self.phases, config.learning_rate, config.warmup_steps, config.schedule)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
 

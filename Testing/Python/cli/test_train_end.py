@@ -58,7 +58,7 @@ def test_more_steps_go_on_with_optimizer_history_and_a_new_learning_rate(tmp_pat
     assert run("train", **study, output=out) == 0
     first = torch.load(out / "state.pt", weights_only=True)["trainer"]
     assert run("train", **study, steps=3, output=out) == 0
-    assert "steps 6 to 9: the learning rate rises in 2 steps to 0.0025" in capsys.readouterr().out
+    assert "steps 6 to 9: the learning rate rises in 2 steps to 0.0025 and falls" in capsys.readouterr().out
     card, state = load_checkpoint(out / "last.h5").card, torch.load(out / "state.pt", weights_only=True)["trainer"]
     assert card["steps"] == 9 and [row["step"] for row in card["history"]] == [3, 6, 9]
     counts = [{int(values["step"]) for values in s["optimizer"]["state"].values()} for s in (first, state)]
@@ -100,11 +100,16 @@ def test_more_steps_of_nothing_are_one_line_and_exit_code_2(tmp_path, capsys):
 
 def test_the_learning_rate_is_half_a_cosine_and_rises_once_more_to_half():
     phases = [[0, 100], [100, 50]]
-    rates = [learning_rate(step, phases, 1.0, 10) for step in range(150)]
+    rates = [learning_rate(step, phases, 1.0, 10, "cosine") for step in range(150)]
     assert rates[0] == pytest.approx(0.1) and rates[50] == pytest.approx(0.5) and rates[99] < 1e-3
     assert rates[100] == pytest.approx(0.05) and rates[125] == pytest.approx(0.25) and rates[149] < 1e-3
     assert max(rates[:100]) > 0.95 and 0.4 < max(rates[100:]) < 0.5
-    assert rates[:100] == [learning_rate(step, [[0, 100]], 1.0, 10) for step in range(100)]
+    assert rates[:100] == [learning_rate(step, [[0, 100]], 1.0, 10, "cosine") for step in range(100)]
+
+
+def test_a_constant_learning_rate_goes_on_at_half():
+    rates = [learning_rate(step, [[0, 100], [100, 50]], 4.0, 10, "constant") for step in range(150)]
+    assert rates[99] == 4.0 and rates[100] == pytest.approx(0.2) and set(rates[109:]) == {2.0}
 
 
 def make_judgement(before, once, refined):

@@ -72,12 +72,21 @@ def test_the_last_transform_chooses_the_best_weights(monkeypatch):
     assert (trainer.best_step, trainer.best_score) == (2, 0.9)
 
 
-def test_the_learning_rate_warms_up_and_ends_near_zero():
-    trainer = Trainer(model(2), TrainConfig(steps=100, warmup_steps=10, learning_rate=1.0))
+def learning_rates(**changes):
+    trainer = Trainer(model(2), TrainConfig(steps=100, warmup_steps=10, learning_rate=1.0, **changes))
     rates = []
     for trainer.step in range(100):
         trainer._set_learning_rate()
         rates.append(trainer.optimizer.param_groups[0]["lr"])
+    return rates
+
+
+def test_a_constant_learning_rate_warms_up_and_stays():
+    assert learning_rates(schedule="constant") == pytest.approx([0.1 * (k + 1) for k in range(10)] + [1.0] * 90)
+
+
+def test_the_learning_rate_warms_up_and_ends_near_zero():
+    rates = learning_rates()
     assert rates[0] == pytest.approx(0.1) and rates[4] == pytest.approx(0.5, abs=0.01)
     assert np.argmax(rates) == 9 and rates[50] == pytest.approx(0.5) and rates[-1] < 1e-3
 

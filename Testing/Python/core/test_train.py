@@ -182,7 +182,7 @@ def test_a_structure_that_no_scan_has_is_named():
 
 
 NUMBERS = [{"steps": 0}, {"batch_size": 0}, {"validate_every": 0}, {"seed": -1}, {"pyramid": (0,)}]
-NUMBERS += [{"average": 1.0}, {"itn_loss": "dice"}]
+NUMBERS += [{"average": 1.0}, {"itn_loss": "dice"}, {"schedule": "step"}]
 
 
 @pytest.mark.parametrize("keys", NUMBERS)
