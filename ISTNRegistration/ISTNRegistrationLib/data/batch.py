@@ -114,6 +114,7 @@ class Batch:
         return self
 
     def __exit__(self, *_) -> None:
+        self._journal.forget(self._mended())
         self._journal.sort([row.id for row in self.rows])
         self._journal.__exit__()
 
@@ -144,6 +145,13 @@ class Batch:
         self._journal.append(row.id, [asdict(row)])
         return row
 
+    def _mended(self) -> list[str]:
+        """Entries that failed, of pairs that are done now: a file was put right meanwhile, or an option."""
+        own = {row.id for row in self.rows}
+        done = {(row.fixed_path, row.moving_path) for row in self.rows if row.state == DONE}
+        old = [entry[0] for key, entry in self._journal.entries.items() if key not in own]
+        return [e["id"] for e in old if e["state"] == FAILED and (e["fixed_path"], e["moving_path"]) in done]
+
     def _rows(self, done: dict[str, list[dict]]) -> list[Row]:
         return [self._row(pair, done) for pair in self._pairs]
 
@@ -155,7 +163,8 @@ class Batch:
         old = done.get(identity, [{}])[0]
         if old.get("state") == DONE and is_file(self.output / old["folder"] / "transform.h5"):
             return Row(**old)
-        return Row(identity, pair.id or f"{pair.name}-{identity[:8]}", pair.fixed, pair.moving)
+        folder = pair.id or f"{pair.name}-{identity[:8]}"
+        return Row(identity, folder, pair.fixed, pair.moving, **self._reader.full_paths(pair))
 
 
 class PairWork:
@@ -179,7 +188,7 @@ class PairWork:
             outcome = self._runner.run(request, on_progress)
             files = self._reader.described(pair)
             write_outcome(outcome, self._output / row.folder, self._options.heatmaps, files)
-            return replace(row, state=DONE, **numbers_of(outcome), **paths_of(files))
+            return replace(row, state=DONE, **numbers_of(outcome))
         except FAILURES as error:
             return failed(row, error)
 
@@ -217,11 +226,6 @@ def numbers_of(outcome: Outcome) -> dict:
         "dice_by_label": " ".join(f"{score.label}={number(score.dice)}" for score in kept.labels),
         "date": now(),
     }
-
-
-def paths_of(files: dict) -> dict[str, str]:
-    """The full paths of both images."""
-    return {f"{role}_path": files[role]["path"] for role in ("fixed", "moving")}
 
 
 def expected_numbers(kept: StageQuality) -> dict:

@@ -87,6 +87,11 @@ class Journal:
         self._replaced |= order != list(self.entries)
         self.entries = {key: self.entries[key] for key in order}
 
+    def forget(self, identities: list[str]) -> None:
+        """Let the file at the end have none of these entries."""
+        self._replaced |= bool(identities)
+        self.entries = {key: entry for key, entry in self.entries.items() if key not in identities}
+
     def append(self, identity: str, rows: list[dict]) -> None:
         """Add an entry at once; it takes the place of an earlier one, which leaves the file at the end.
 

@@ -135,6 +135,10 @@ class PairReader:
         named = (path for pair in pairs for path in self._all(pair).values())
         return [path for path in dict.fromkeys(named) if not is_file(path)]
 
+    def full_paths(self, pair: PairFiles) -> dict[str, str]:
+        """Of both images, whether they are there or not."""
+        return {f"{role}_path": str(listed_path(self._base, getattr(pair, role)).resolve()) for role in NEEDED}
+
     def described(self, pair: PairFiles) -> dict[str, dict[str, str]]:
         """Full path and SHA-256 of each file of a pair, by column.
 

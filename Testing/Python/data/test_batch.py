@@ -1,8 +1,10 @@
 """The engine of ``istn batch``: what counts as done, and what must never be overwritten."""
 
+import csv
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -170,6 +172,26 @@ def test_an_image_that_changed_under_its_name_is_registered_again(images, tmp_pa
     once(tmp_path / "pairs.csv", tmp_path / "out", options)
     shutil.copy(images / "a.nii.gz", tmp_path / "b.nii.gz")
     assert [row.state for row in once(tmp_path / "pairs.csv", tmp_path / "out", options)] == ["done"]
+
+
+def test_a_failed_line_goes_when_its_pair_is_done_and_only_then(images, tmp_path, options):
+    """The list names a file that is not there yet, and another that never will be; another list changes nothing."""
+    path = images / "late.csv"
+    path.write_text("fixed,moving\na.nii.gz,late.nii.gz\na.nii.gz,never.nii.gz\n")
+    (images / "other.csv").write_text("fixed,moving\na.nii.gz,b.nii.gz\n")
+
+    def table():
+        with (tmp_path / "batch.csv").open(encoding="utf-8", newline="") as file:
+            return sorted((Path(row["moving_path"]).name, row["state"]) for row in csv.DictReader(file))
+
+    once(path, tmp_path, options)
+    once(images / "other.csv", tmp_path, options)
+    assert table() == [("b.nii.gz", "done"), ("late.nii.gz", "failed"), ("never.nii.gz", "failed")]
+    subject(images, "late", 3, 5.0)
+    once(path, tmp_path, options)
+    assert table() == [("b.nii.gz", "done"), ("late.nii.gz", "done"), ("never.nii.gz", "failed")]
+    once(images / "other.csv", tmp_path, dataclasses.replace(options, register=RegisterOptions(iterations=1)))
+    assert table().count(("b.nii.gz", "done")) == 2  # what is done stays, whatever is done besides
 
 
 def test_two_processes_cannot_write_into_one_folder(pairs, tmp_path, options):

@@ -50,3 +50,12 @@ def test_a_table_of_an_older_version_with_fewer_columns_goes_on(tmp_path):
         assert journal.entries == {"1": [{"id": "1", "new": "", "text": "a"}]}
         journal.append("2", [{"new": "n", "text": "b"}])
     assert path.read_text() == "id,new,text\n1,,a\n2,n,b\n"
+
+
+def test_what_is_forgotten_leaves_the_file(tmp_path):
+    for forgotten, left in (([], ["a", "b"]), (["a"], ["b"])):
+        with Journal(tmp_path / "t.csv", ("id", "value")) as journal:
+            for key in () if journal.entries else "ab":
+                journal.append(key, [{"value": 1}])
+            journal.forget(forgotten)
+        assert list(Journal(tmp_path / "t.csv", ("id", "value")).read()) == left
