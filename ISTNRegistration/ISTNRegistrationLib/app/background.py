@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import queue
 import threading
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from ..core.errors import InputError, RegistrationCancelled
 
 PAUSE_S, LEAVE_S = 0.02, 1.5
+EXIT_S = 20  # the window is gone; a thread that Python ends in the middle of torch ends Slicer with an error
 CLOSING = "The application is closing"
 
 
@@ -115,6 +117,8 @@ class BackgroundRun:
         except BaseException:
             self.cancel()
             thread.join(patience)
+            if thread.is_alive():
+                atexit.register(thread.join, EXIT_S)
             raise
         if self._error is not None:
             raise self._error

@@ -1,5 +1,6 @@
 """A computation in its own thread: reports arrive in the main one; stop, cancel and errors end it well."""
 
+import atexit
 import threading
 import time
 
@@ -92,14 +93,19 @@ def test_a_closing_application_ends_the_run_at_once_and_begins_none():
     assert len(ticks) == 4 and not began
 
 
-def test_work_that_reports_nothing_does_not_keep_a_closing_application():
-    release, ticks = threading.Event(), []
+def test_work_that_reports_nothing_does_not_keep_a_closing_application_and_ends_before_python_does(monkeypatch):
+    release, ticks, atEnd = threading.Event(), [], []
+    monkeypatch.setattr(atexit, "register", lambda action, *values: atEnd.append((action, values)))
     start = time.monotonic()
     with pytest.raises(RegistrationCancelled, match="closing"):
         goes_on = lambda: not ticks.append(1) and len(ticks) < 3  # noqa: E731
         BackgroundRun().execute(lambda report: release.wait(20), nothing, goes_on)
-    release.set()
     assert time.monotonic() - start < 2
+    ((join, (seconds,)),) = atEnd
+    assert 5 < seconds < 30 and "ISTN registration" in {thread.name for thread in threading.enumerate()}
+    threading.Timer(0.1, release.set).start()
+    join(seconds)
+    assert "ISTN registration" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_one_tab_has_the_turn_and_all_hear_of_it():
