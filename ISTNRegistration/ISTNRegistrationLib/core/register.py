@@ -34,6 +34,8 @@ from .volume import Volume, check_image
 
 __all__ = ["FixedImage", "Progress", "RegisterOptions", "RegistrationResult", "Stage", "register_maps", "register_pair"]
 
+FEWEST = 4  # voxels of the networks that the longest side of an image must fill
+
 
 @dataclass(frozen=True, eq=False)
 class RegistrationResult:
@@ -228,6 +230,10 @@ def _check(volume: Volume, role: str, checkpoint: Checkpoint) -> None:
         todo = "Pick a checkpoint or an image of the other dimension"
         raise InputError(f"{role} image '{volume.name}'", "wrong dimension", expected, got, todo)
     check_image(volume, role)
+    extent, seen = np.multiply(volume.grid.size, volume.grid.spacing), FEWEST * max(checkpoint.config.grid.spacing)
+    if extent.max() < seen:
+        got, todo = f"{extent.max():.2g} mm", "Correct the spacing in its header: is it in meters?"
+        raise InputError(f"{role} image '{volume.name}'", "it is tiny", f"at least {seen:g} mm", got, todo)
 
 
 def on_device(model: ISTN, device: str) -> ISTN:

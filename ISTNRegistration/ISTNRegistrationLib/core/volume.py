@@ -10,6 +10,7 @@ from .errors import InputError
 from .grid import Grid
 
 MIN_VOXELS = 4
+LARGEST = 1e30  # of a voxel: the networks' numbers are float32
 SPACING_RANGE_MM = (1e-3, 100.0)
 
 
@@ -54,7 +55,7 @@ def check_image(volume: Volume, who: str) -> None:
 
     Raises:
         InputError: more than one component, fewer than ``MIN_VOXELS`` along an axis (empty, one slice), spacing
-            outside ``SPACING_RANGE_MM``, NaN or Inf, or a constant image.
+            outside ``SPACING_RANGE_MM``, NaN or Inf, values above ``LARGEST``, or a constant image.
     """
     who = f"{who} image '{volume.name}'"
     _check_geometry(volume, who)
@@ -62,7 +63,11 @@ def check_image(volume: Volume, who: str) -> None:
         count = int((~np.isfinite(volume.array)).sum())
         todo = "Replace them (for example by the background value) and try again"
         raise InputError(who, "it has NaN or infinite values", "finite voxels", f"{count} that are not", todo)
-    if volume.array.min() == volume.array.max():
+    low, high = volume.array.min(), volume.array.max()
+    if max(abs(float(low)), abs(float(high))) > LARGEST:
+        todo = "Scale its values, or repair the file"
+        raise InputError(who, "its values are too large", f"up to {LARGEST:.0e}", f"{low:.2e} to {high:.2e}", todo)
+    if low == high:
         got = f"{volume.array.flat[0]} everywhere"
         raise InputError(who, "it is constant", "an image with contrast", got, "Check that the right volume was picked")
 

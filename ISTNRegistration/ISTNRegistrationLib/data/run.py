@@ -40,6 +40,7 @@ FRAMED = (
     "Image '{}': there are empty planes of {:g} and, within these, of {:g}: if one of them is padding, it changes what "
     "the networks see. Crop it, or fill it with the background."
 )
+UNLABELED = "Labels '{}': no value is above 0, so nothing of it can overlap."
 CPU_INSTEAD = "The graphics card ran out of memory; the CPU was used instead."
 
 
@@ -212,6 +213,8 @@ def _warnings(request: Request, checkpoint: Checkpoint) -> tuple[str, ...]:
     same = fixed.grid == moving.grid and np.array_equal(fixed.array, moving.array)
     read = (*fixed.warnings, *moving.warnings, *checkpoint.warnings)
     said = request.landmarks.warnings if request.landmarks else ()
+    labels = (side.labels for side in (request.fixed, request.moving) if side.labels is not None)
+    said += tuple(UNLABELED.format(one.name) for one in labels if one.array.max() <= 0)
     said += tuple(FRAMED.format(image.name, *values) for image in (fixed, moving) if (values := frame(image.array)))
     return (*read, *said, *warnings(*facts, checkpoint.config, checkpoint.card, request.options.initial, same))
 

@@ -172,3 +172,28 @@ def test_padding_of_another_value_is_said(checkpoint):
     assert "empty planes" not in " ".join(run(request(checkpoint)).warnings)
     said = " ".join(run(request(checkpoint, moving=Side(Volume(padded, grid, "padded")))).warnings)
     assert "Image 'padded': there are empty planes of -7 and, within these, of 0" in said
+
+
+def scaled(by_spacing=1.0, by_value=1.0):
+    """The image with other numbers for the same thing."""
+    plain = image()
+    grid = dataclasses.replace(plain.grid, spacing=tuple(by_spacing * s for s in plain.grid.spacing))
+    return Volume(plain.array.astype(np.float64) * by_value, grid, "odd")
+
+
+@pytest.mark.parametrize(
+    "odd, words", [(scaled(1e-3), "it is tiny.*in meters"), (scaled(by_value=1e300), "its values are too large")]
+)
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+def test_an_image_in_meters_or_of_huge_values_is_refused_at_once(checkpoint, role, odd, words):
+    """The networks would smooth it over thousands of its voxels; huge values would be infinite to them."""
+    with pytest.raises(InputError, match=f"^{role.capitalize()} image 'odd': {words}"):
+        run(request(checkpoint, **{role: Side(odd)}))
+
+
+def test_labels_without_a_label_are_a_warning(checkpoint):
+    volume = image()
+    none, some = (Volume(value * (volume.array > 50).astype(np.int16), volume.grid, "l") for value in (-1, 1))
+    sides = [Side(volume, labels=none), Side(image(4.0), labels=some)]
+    warned = [text for text in run(request(checkpoint, *sides)).warnings if "above 0" in text]
+    assert warned == ["Labels 'l': no value is above 0, so nothing of it can overlap."]
