@@ -73,6 +73,13 @@ class BSplineConfig:
 
 
 @dataclass(frozen=True)
+class DenseConfig:
+    """How much 1 - LNCC of the images counts beside the maps in the dense stage: less, the better the maps are."""
+
+    image_weight: float = 3.0
+
+
+@dataclass(frozen=True)
 class NetConfig:
     """Networks by preset; widths are features of the ``default`` ITN's levels and of the ``default`` B-spline STN."""
 
@@ -93,6 +100,7 @@ class ModelConfig:
     net: NetConfig = field(default_factory=NetConfig)
     affine: AffineBounds = field(default_factory=AffineBounds)
     bspline: BSplineConfig = field(default_factory=BSplineConfig)
+    dense: DenseConfig = field(default_factory=DenseConfig)
     convention: str = "paper"  # or published: the transforms of the published code, with its bounds (core/published.py)
 
     def __post_init__(self) -> None:
@@ -190,6 +198,7 @@ def _transform_rules(config: ModelConfig) -> tuple[tuple[str, bool, str], ...]:
         ("bspline.spacing_mm", 0 < bspline.spacing_mm <= longest, "more than 0 mm, at most 100 m"),
         ("bspline.spacing_mm", _control_points(config) <= MOST_CONTROL_POINTS, f"at most {MOST_CONTROL_POINTS} points"),
         ("bspline.max_displacement_mm", 0 < bspline.max_displacement_mm <= longest, "more than 0 mm, at most 100 m"),
+        ("dense.image_weight", 0 <= config.dense.image_weight <= 1e9, "0 or more, and finite"),
         ("bspline.bending_weight", 0 <= bspline.bending_weight <= 1e9, "0 or more, and finite"),
     )
 

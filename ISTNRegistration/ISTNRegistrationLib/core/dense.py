@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from .config import DenseConfig
 from .dense_box import Box, DensePair
 from .dense_terms import ImageTerm
 from .diffeomorphism import compose, fade, smooth
@@ -48,7 +49,7 @@ class DenseOptions:
     loss: str = "auto"
     iterations: int = 20
     map_weight: float = 1.0
-    image_weight: float = 3.0
+    image_weight: float = DenseConfig.image_weight
     reach_mm: float = 2.0
     window: int = 2
     step_mm: float = 0.35

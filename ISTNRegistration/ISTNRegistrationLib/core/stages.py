@@ -96,7 +96,7 @@ class Steps:
 
     def dense(self, title: str, start: SpatialTransform, on_progress: OnProgress) -> None:
         """The dense diffeomorphic stage (core/dense.py), from ``start`` on."""
-        chosen, (given, measured) = dense_options(self.options), self._dense_pair()
+        chosen, (given, measured) = dense_options(self.options, self.pair.model.config), self._dense_pair()
 
         def report(iteration: int, loss: float, transform):
             mm = measured[0].mm if measured else math.nan

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import torch
 
+from .config import ModelConfig
 from .dense import DenseOptions
 from .errors import InputError
 from .metrics import finite_mean
@@ -38,13 +39,14 @@ def weighted(pair: Pair, seen: tuple[torch.Tensor, torch.Tensor] | None, options
     return dataclasses.replace(pair, extra=(*extra, ImageLoss(pair.model, seen, pair.counted()[1], share)))
 
 
-def dense_options(options) -> DenseOptions:
-    """What ``options`` mean for the dense stage."""
-    chosen, share = DenseOptions(iterations=min(options.iterations, DenseOptions().iterations)), options.image_share
-    if share is None:
-        return chosen
-    loss = "maps+image" if share > 0 else "maps"
-    return dataclasses.replace(chosen, loss=loss, map_weight=1 - share, image_weight=share)
+def dense_options(options, config: ModelConfig) -> DenseOptions:
+    """What ``options`` mean for the dense stage of a checkpoint."""
+    iterations, share = min(options.iterations, DenseOptions().iterations), options.image_share
+    if share is not None:
+        loss = "maps+image" if share > 0 else "maps"
+        return DenseOptions(loss, iterations, map_weight=1 - share, image_weight=share)
+    weight = config.dense.image_weight
+    return DenseOptions("auto" if weight > 0 else "maps", iterations, image_weight=weight)
 
 
 def score(stage, known: bool, counts: torch.Tensor | None) -> float:
