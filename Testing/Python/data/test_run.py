@@ -178,11 +178,12 @@ def scaled(by_spacing=1.0, by_value=1.0):
     """The image with other numbers for the same thing."""
     plain = image()
     grid = dataclasses.replace(plain.grid, spacing=tuple(by_spacing * s for s in plain.grid.spacing))
-    return Volume(plain.array.astype(np.float64) * by_value, grid, "odd")
+    return Volume((plain.array - plain.array.min()).astype(np.float64) * by_value, grid, "odd")
 
 
 @pytest.mark.parametrize(
-    "odd, words", [(scaled(1e-3), "it is tiny.*in meters"), (scaled(by_value=1e300), "its values are too large")]
+    "odd, words",
+    [(scaled(1e-3), "it is tiny.*in meters"), *((scaled(1.0, v), "its values are too large") for v in (1e300, -1e300))],
 )
 @pytest.mark.parametrize("role", ["fixed", "moving"])
 def test_an_image_in_meters_or_of_huge_values_is_refused_at_once(checkpoint, role, odd, words):
@@ -193,7 +194,8 @@ def test_an_image_in_meters_or_of_huge_values_is_refused_at_once(checkpoint, rol
 
 def test_labels_without_a_label_are_a_warning(checkpoint):
     volume = image()
-    none, some = (Volume(value * (volume.array > 50).astype(np.int16), volume.grid, "l") for value in (-1, 1))
+    mask = (volume.array > 50).astype(np.int16)
+    none, some = (Volume(value * mask, volume.grid, f"labels {value}") for value in (-1, 1))
     sides = [Side(volume, labels=none), Side(image(4.0), labels=some)]
     warned = [text for text in run(request(checkpoint, *sides)).warnings if "above 0" in text]
-    assert warned == ["Labels 'l': no value is above 0, so nothing of it can overlap."]
+    assert warned == ["Labels 'labels -1': no value is above 0, so nothing of it can overlap."]
