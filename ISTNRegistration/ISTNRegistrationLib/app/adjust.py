@@ -167,15 +167,15 @@ class Adjust(VTKObservationMixin):
         """Show the variants and, unless the user has changed it meanwhile, what counts in the one that is shown."""
         self.table.fill(self.variants.all, self.variants.shown)
         if not self._timer.isActive():
-            self._showWeighting(self.variants.shown.outcome.request.options)
+            self._showWeighting(self.variants.shown.outcome)
         self.update()
 
-    def _showWeighting(self, options) -> None:
-        """What counts in a registration with these RegisterOptions."""
-        weighting = weightingOf(options)
+    def _showWeighting(self, outcome) -> None:
+        """What counted in an Outcome."""
+        weighting = weightingOf(outcome.request.options)
         self.structures.fill(self.variants.nodes.structures, weighting.weights)
         self._share = weighting.share
-        self._fill(self.ui.imageShareSlider, ownShare(options.transform) if self._share is None else self._share)
+        self._fill(self.ui.imageShareSlider, ownShare(outcome) if self._share is None else self._share)
         if self.parameters is not None:
             self.parameters.landmarkWeight = weighting.landmarks
         self._save()

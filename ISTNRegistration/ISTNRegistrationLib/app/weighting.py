@@ -10,7 +10,6 @@ from slicer.i18n import tr as _
 
 from ..core.options import RegisterOptions
 
-DENSE_SHARE = 0.75  # core/dense.py: 3 to 1
 OWN_SHARE = -1.0  # in the parameter node: what the transform does by itself
 
 
@@ -46,9 +45,10 @@ def weightingOf(options: RegisterOptions) -> Weighting:
     return Weighting(options.image_share, others, options.landmark_weight)
 
 
-def ownShare(transform: str) -> float:
+def ownShare(outcome) -> float:
     """Where the slider stands if nobody has moved it: a dense transform uses the images where they agree."""
-    return DENSE_SHARE if transform == "dense" else 0.0
+    weight = outcome.checkpoint.config.dense.image_weight
+    return weight / (1 + weight) if outcome.request.options.transform == "dense" else 0.0
 
 
 def save(parameters, weighting: Weighting) -> None:
