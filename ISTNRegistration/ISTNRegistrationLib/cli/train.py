@@ -29,7 +29,7 @@ from .numbers import MOST_THREADS, whole
 from .processes import training_device
 from .training_data import ready_cache
 from .training_end import extend, finish, is_complete, says_how_to_go_on, with_defaults
-from .training_outputs import TrainingOutputs, what_decides
+from .training_outputs import TrainingOutputs, what_decided, what_decides
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -191,7 +191,7 @@ def _read_state(path: Path, config: RunConfig) -> dict:
     """A state file of this configuration; what it holds is tensors and plain values, nothing that runs."""
     with _unusable_state(path):
         saved = torch.load(path, weights_only=True, map_location="cpu")
-        before, now = _flat(saved["config"]), _flat(what_decides(config))
+        before, now = _flat(what_decided(saved["config"], config)), _flat(what_decides(config))
     changed = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if changed:
         expected, got = (", ".join(f"{key} = {values.get(key)}" for key in changed) for values in (before, now))

@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from ..core.checkpoint import save_checkpoint
+from ..core.config import from_dict
 from ..core.files import write_bytes, write_text
 from ..core.istn import ISTN
 from ..core.pose import to_card
@@ -77,6 +78,12 @@ def what_decides(config) -> dict:
     """The parts of a configuration that a resumed run must not change."""
     parts = {name: getattr(config, name) for name in ("model", "augment", "synthesis", "training")}
     return {name: asdict(part) for name, part in parts.items() if part}
+
+
+def what_decided(saved: dict, config) -> dict:
+    """The same of a saved run; keys that it does not know yet have their defaults."""
+    known = {name: from_dict(type(part), saved[name]) for name in saved if (part := getattr(config, name))}
+    return saved | {name: asdict(part) for name, part in known.items()}
 
 
 def model_card(trainer: Trainer, config) -> dict:

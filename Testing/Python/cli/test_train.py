@@ -191,6 +191,19 @@ def test_a_run_does_not_go_on_with_another_configuration(old, new, complaint, tm
     assert (tmp_path / "out" / "state.pt").read_bytes() == before
 
 
+def test_a_run_of_an_older_version_goes_on_where_keys_that_it_lacks_have_their_defaults(tmp_path, capsys):
+    study = write_study(tmp_path, steps=2)
+    state = tmp_path / "out" / "state.pt"
+    assert run("train", **study, output=state.parent) == 0
+    saved = torch.load(state, weights_only=True)
+    del saved["config"]["training"]["schedule"], saved["config"]["model"]["dense"]
+    torch.save(saved, state)
+    assert run("train", "--steps", "1", **study, output=state.parent) == 0
+    study["config"].write_text(study["config"].read_text().replace("[training]", '[training]\nschedule = "constant"'))
+    assert run("train", "--resume", **study, output=state.parent) == 2
+    assert "Expected training.schedule = cosine; got training.schedule = constant" in capsys.readouterr().err
+
+
 def test_resuming_nothing_is_one_line_and_exit_code_2(tmp_path, capsys):
     study = write_study(tmp_path)
     assert run("train", "--resume", **study, output=tmp_path / "out") == 2
