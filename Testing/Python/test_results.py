@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from paper import datasets, dense_peers, measuring, peers, results_tables
+from paper import datasets, measuring, peers, results_tables
 
 
 def row(method, fixed, moving, dice, version="1", seconds=1.0):
@@ -71,14 +71,3 @@ def test_pairs_are_all_ordered_ones_of_different_people():
     pairs = datasets.datasets()["brain"].pairs("test")
     assert len(pairs) == len(set(pairs)) == 28
     assert all(fixed.person != moving.person for fixed, moving in pairs)
-
-
-def test_dense_is_told_beside_greedy_on_the_same_pairs():
-    of_dense = {"fixed": "a", "method": "dense, auto", "folded": "0"}
-    dense = [of_dense | {"moving": "b", "dice": "0.95"}, of_dense | {"moving": "c", "dice": "0.7"}]
-    greedy = [
-        {"fixed": "a", "moving": m, "method": "greedy", "stage": stage, "dice": d, "folded": ""}
-        for m, stage, d in (("b", "bspline", "0.8"), ("c", "bspline", "0.8"), ("b", "affine", "0.1"))
-    ]
-    told = dense_peers.told(dense, greedy)
-    assert "+0.025 ± 0.177; dense above Greedy in 1 of 2 pairs" in told and "| dense, auto | 2 | 0.825 | 0 |" in told

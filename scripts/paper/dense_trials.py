@@ -2,15 +2,13 @@
 
     python scripts/paper/dense_trials.py [--pairs 6]                  # develop-val, for docs/dense.md
     python scripts/paper/dense_trials.py --losses maps+image --iterations 20 35
-    python scripts/paper/dense_trials.py --split develop-test --losses --csv docs/results_dense_pairs.csv  # once
 
-Prints a Markdown table; with --csv also a line per pair. Splits are by person; one CPU thread.
+Prints a Markdown table. Splits are by person; one CPU thread. develop-test: scripts/paper/table1.py, column `shipped`.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import sys
 import time
@@ -41,32 +39,20 @@ LOSSES = ("maps", "maps+image")
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--split", choices=("develop-val", "develop-test"), default="develop-val")
     parser.add_argument("--pairs", type=int, help="how many of the ordered pairs (default: all)")
     parser.add_argument("--losses", nargs="*", default=LOSSES)
     parser.add_argument("--iterations", type=int, nargs="+", default=[DenseOptions.iterations])
-    parser.add_argument("--csv", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[tuple] = []
-    for fixed, moving in datasets()["brain"].pairs(args.split.removeprefix("develop-"))[: args.pairs]:
+    for fixed, moving in datasets()["brain"].pairs("val")[: args.pairs]:
         for name, numbers in trial(fixed, moving, args.losses, args.iterations).items():
             rows.append((fixed.image.name, moving.image.name, name, *numbers))
-        if args.csv:
-            write(args.csv, rows)
     print("| | pairs | Dice | folded voxels | seconds |\n|---|---|---|---|---|")
     for name in dict.fromkeys(row[2] for row in rows):
         numbers = np.array([row[3:] for row in rows if row[2] == name])
         dice, folded, seconds = numbers.mean(axis=0)
         print(f"| {name} | {len(numbers)} | {dice:.3f} | {folded:.1f} | {seconds:.1f} |")
-
-
-def write(path: Path, rows: list[tuple]) -> None:
-    """A line per pair and method."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("fixed", "moving", "method", "dice", "folded", "seconds"))
-        writer.writerows((*row[:3], round(row[3], 5), row[4], round(row[5], 3)) for row in rows)
 
 
 def trial(fixed, moving, losses, iterations) -> dict[str, tuple[float, float, float]]:
