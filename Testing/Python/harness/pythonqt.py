@@ -3,7 +3,6 @@
 A signal of another name or other arguments is refused; what a slot or an observer raises is kept in ``slot_errors``.
 """
 
-import ctypes
 import os
 import sys
 import types
@@ -13,10 +12,6 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
 
 slot_errors = []
-# PySide6 6.12 on Python before 3.12 gives back one reference too many to None (setPixmap, addItem) and to True or False
-# (properties of our own): after some hundred panels Python would free them. A million more of each are enough.
-_references = [None, True, False] * 1_000_000
-ctypes.pythonapi.Py_IncRef(ctypes.py_object(_references))
 _NOT_PATCHED = {"sizeHint", "minimumSizeHint", "singleShot"}  # virtual methods, which Qt calls; a static function
 _connections = {}
 
