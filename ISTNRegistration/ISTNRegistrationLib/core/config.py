@@ -198,8 +198,8 @@ def _transform_rules(config: ModelConfig) -> tuple[tuple[str, bool, str], ...]:
         ("bspline.spacing_mm", 0 < bspline.spacing_mm <= longest, "more than 0 mm, at most 100 m"),
         ("bspline.spacing_mm", _control_points(config) <= MOST_CONTROL_POINTS, f"at most {MOST_CONTROL_POINTS} points"),
         ("bspline.max_displacement_mm", 0 < bspline.max_displacement_mm <= longest, "more than 0 mm, at most 100 m"),
-        ("dense.image_weight", 0 <= config.dense.image_weight <= 1e9, "0 or more, and finite"),
         ("bspline.bending_weight", 0 <= bspline.bending_weight <= 1e9, "0 or more, and finite"),
+        ("dense.image_weight", 0 <= config.dense.image_weight <= 1e9, "0 or more, and finite"),
     )
 
 
